@@ -1,0 +1,3 @@
+module github.com/linli-io/linli
+
+go 1.26.0
