@@ -1,0 +1,130 @@
+package v1alpha1
+
+// Booking is the booking service's part of a Community.
+type Booking struct {
+	// managedBy says who keeps the venues after the first start: the
+	// community's managers in the pages, or this manifest.
+	// +optional
+	// +kubebuilder:default=Community
+	ManagedBy ManagedBy `json:"managedBy,omitempty"`
+
+	// venues are what can be booked.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=50
+	Venues []Venue `json:"venues,omitempty"`
+}
+
+// ManagedBy says who keeps a service's inventory.
+// +kubebuilder:validation:Enum=Community;Manifest
+type ManagedBy string
+
+// Values of ManagedBy.
+const (
+	// ManagedByCommunity makes entries once from the manifest; managers edit
+	// them in the pages from then on.
+	ManagedByCommunity ManagedBy = "Community"
+	// ManagedByManifest makes entries follow the manifest; the pages only show them.
+	ManagedByManifest ManagedBy = "Manifest"
+)
+
+// Venue is something that residents book by the slot.
+type Venue struct {
+	// name is a DNS label, unique in the community.
+	// +required
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name"`
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=60
+	DisplayName string `json:"displayName"`
+	// description is a line that residents read: where it is, what to bring.
+	// +optional
+	// +kubebuilder:validation:MaxLength=500
+	Description string `json:"description,omitempty"`
+	// kind is Room (one booking at a time), Seats (as many as there are
+	// seats) or Attended (an attendant serves one resident at a time).
+	// +required
+	Kind VenueKind `json:"kind"`
+	// seats is the number of places of a venue of kind Seats.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=500
+	Seats int32 `json:"seats,omitempty"`
+	// hours are the opening hours, in the community's time zone. A day that
+	// no entry names is closed.
+	// +required
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=14
+	Hours []OpeningHours `json:"hours"`
+	// slotMinutes is the length of a slot; it divides the opening hours.
+	// +required
+	// +kubebuilder:validation:Minimum=5
+	// +kubebuilder:validation:Maximum=480
+	// +kubebuilder:validation:MultipleOf=5
+	SlotMinutes int32 `json:"slotMinutes"`
+	// maxSlotsPerBooking is how many slots in a row one booking may span.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=48
+	MaxSlotsPerBooking int32 `json:"maxSlotsPerBooking,omitempty"`
+	// bookingWindowDays is how many days ahead residents may book; 0 is today only.
+	// +optional
+	// +kubebuilder:default=14
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=366
+	BookingWindowDays int32 `json:"bookingWindowDays"`
+	// maxPerResidentPerDay is how many live bookings one resident may hold
+	// at this venue on one day.
+	// +optional
+	// +kubebuilder:default=2
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=50
+	MaxPerResidentPerDay int32 `json:"maxPerResidentPerDay,omitempty"`
+	// closedDates are days (YYYY-MM-DD) on which the venue is closed.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=366
+	// +kubebuilder:validation:items:Pattern=`^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$`
+	// +kubebuilder:validation:items:MaxLength=10
+	ClosedDates []string `json:"closedDates,omitempty"`
+}
+
+// VenueKind is how a venue is shared.
+// +kubebuilder:validation:Enum=Room;Seats;Attended
+type VenueKind string
+
+// Values of VenueKind.
+const (
+	VenueRoom     VenueKind = "Room"
+	VenueSeats    VenueKind = "Seats"
+	VenueAttended VenueKind = "Attended"
+)
+
+// Weekday is a day of the week.
+// +kubebuilder:validation:Enum=Monday;Tuesday;Wednesday;Thursday;Friday;Saturday;Sunday
+type Weekday string
+
+// OpeningHours are hours of opening on some days of the week.
+type OpeningHours struct {
+	// days are the days of the week that these hours hold for.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=7
+	Days []Weekday `json:"days"`
+	// from is the time of opening, HH:MM.
+	// +required
+	// +kubebuilder:validation:Pattern=`^([01][0-9]|2[0-3]):[0-5][05]$`
+	// +kubebuilder:validation:MaxLength=5
+	From string `json:"from"`
+	// to is the time of closing, HH:MM; 24:00 is the end of the day.
+	// +required
+	// +kubebuilder:validation:Pattern=`^(([01][0-9]|2[0-3]):[0-5][05]|24:00)$`
+	// +kubebuilder:validation:MaxLength=5
+	To string `json:"to"`
+}
