@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Writes all generated files anew. They are committed; hack/lint.sh checks that
+# they are current.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+tool() { go tool -modfile="$PWD/hack/tools/go.mod" "$@"; }
+
+tool controller-gen object paths=./api/... crd output:crd:dir=config/crd/bases
+tool controller-gen rbac:roleName=linli-operator paths=./controllers/... output:rbac:dir=config/rbac
+tool templ generate -path ./internal -log-level error
