@@ -1,0 +1,247 @@
+// Package database opens and migrates the database of one service. A service
+// keeps its data either in a SQLite file of its own or in a PostgreSQL
+// database of its own; its code is the same for both.
+//
+// Times are kept in integer columns (Unix seconds or milliseconds, UTC), never
+// in a column type of one engine.
+package database
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"runtime"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
+	"github.com/uptrace/bun/dialect/sqlitedialect"
+	"modernc.org/sqlite"
+)
+
+// Engine is a kind of database.
+type Engine string
+
+// The engines.
+const (
+	SQLite   Engine = "sqlite"
+	Postgres Engine = "postgres"
+)
+
+// Options say which database to open.
+type Options struct {
+	// Path is the file of a SQLite database, made if it does not exist.
+	// Either Path or DSN is set.
+	Path string
+	// DSN is the connection string of a PostgreSQL database.
+	DSN string
+	// Migrations holds goose migrations as sqlite/*.sql and postgres/*.sql;
+	// those that are missing in the database are applied.
+	Migrations fs.FS
+	// OnFault, if set, is told of every error of a statement for which
+	// IsStorageFault holds. It must not block and must not use the database.
+	OnFault func(error)
+	// Log is told of applied migrations. Nil means nobody is.
+	Log *slog.Logger
+}
+
+// DB is the database of one service: many readers, and writes that are atomic
+// and durable when Write returns without an error.
+type DB struct {
+	engine Engine
+	reader *bun.DB
+	writer *bun.DB
+	path   string
+}
+
+// Write transactions that the engine itself asks to repeat (serialization
+// failure, deadlock, busy) are tried this often in all.
+const writeAttempts = 10
+
+// Open opens the database, brings its schema up to date and returns it.
+// The error names the file or server and what to do about it.
+func Open(ctx context.Context, o Options) (*DB, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	var db *DB
+	var err error
+	if o.DSN != "" {
+		db, err = openPostgres(o)
+	} else {
+		db, err = openSQLite(o)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if o.OnFault != nil {
+		db.writer = db.writer.WithQueryHook(faultHook{o.OnFault})
+		db.reader = db.reader.WithQueryHook(faultHook{o.OnFault})
+	}
+	if err := db.migrate(ctx, o); err != nil {
+		return nil, fmt.Errorf("%w (closing it: %v)", err, db.Close())
+	}
+	return db, nil
+}
+
+func openSQLite(o Options) (*DB, error) {
+	// FULL: with the write-ahead log a transaction that was acknowledged is
+	// then still there after a power cut, not only after a crash.
+	writer, err := sqlitePool(o.Path, url.Values{
+		"_txlock":       {"immediate"},
+		"_journal_mode": {"WAL"},
+		"_synchronous":  {"FULL"},
+		"_busy_timeout": {"10000"},
+		"_foreign_keys": {"on"},
+		"_defensive":    {"1"},
+		"_dqs":          {"0"},
+		"_error_rc":     {"1"},
+	})
+	if err != nil {
+		return nil, err
+	}
+	// One connection: writers queue in Go, in order, instead of polling for
+	// the file's lock.
+	writer.SetMaxOpenConns(1)
+	reader, err := sqlitePool(o.Path, url.Values{
+		"mode":          {"rw"},
+		"_query_only":   {"on"},
+		"_busy_timeout": {"10000"},
+		"_foreign_keys": {"on"},
+		"_defensive":    {"1"},
+		"_dqs":          {"0"},
+		"_error_rc":     {"1"},
+	})
+	if err != nil {
+		return nil, err
+	}
+	readers := max(4, runtime.GOMAXPROCS(0))
+	reader.SetMaxOpenConns(readers)
+	reader.SetMaxIdleConns(readers)
+	return &DB{
+		engine: SQLite,
+		writer: bun.NewDB(writer, sqlitedialect.New()),
+		reader: bun.NewDB(reader, sqlitedialect.New()),
+		path:   o.Path,
+	}, nil
+}
+
+func sqlitePool(path string, q url.Values) (*sql.DB, error) {
+	u := url.URL{Scheme: "file", Path: path, OmitHost: true, RawQuery: q.Encode()}
+	c, err := sqlite.NewConnector(u.String())
+	if err != nil {
+		return nil, fmt.Errorf("database %s: %w", path, err)
+	}
+	return sql.OpenDB(c), nil
+}
+
+func openPostgres(o Options) (*DB, error) {
+	c, err := pgx.ParseConfig(o.DSN)
+	if err != nil {
+		return nil, fmt.Errorf("PostgreSQL connection string: %w", err)
+	}
+	pool := stdlib.OpenDB(*c)
+	pool.SetMaxOpenConns(max(8, 2*runtime.GOMAXPROCS(0)))
+	pool.SetMaxIdleConns(4)
+	pool.SetConnMaxIdleTime(5 * time.Minute)
+	b := bun.NewDB(pool, pgdialect.New())
+	return &DB{
+		engine: Postgres,
+		writer: b,
+		reader: b,
+		path:   fmt.Sprintf("%s at %s", c.Database, c.Host),
+	}, nil
+}
+
+func (db *DB) migrate(ctx context.Context, o Options) error {
+	dialect, options := goose.DialectSQLite3, []goose.ProviderOption{goose.WithDisableGlobalRegistry(true)}
+	if db.engine == Postgres {
+		dialect = goose.DialectPostgres
+		// Several processes may start at once with PostgreSQL.
+		locker, err := lock.NewPostgresSessionLocker()
+		if err != nil {
+			return fmt.Errorf("database %s: migration lock: %w", db.path, err)
+		}
+		options = append(options, goose.WithSessionLocker(locker))
+	}
+	files, err := fs.Sub(o.Migrations, string(db.engine))
+	if err != nil {
+		return fmt.Errorf("migrations for %s: %w", db.engine, err)
+	}
+	p, err := goose.NewProvider(dialect, db.writer.DB, files, options...)
+	if err != nil {
+		return fmt.Errorf("migrations for %s: %w", db.engine, err)
+	}
+	current, target, err := p.GetVersions(ctx)
+	if err != nil {
+		return fmt.Errorf("database %s: reading its schema version: %w", db.path, err)
+	}
+	if current > target {
+		return fmt.Errorf("database %s has schema version %d, this program knows versions up to %d: "+
+			"it was written by a newer release; run that release or a later one", db.path, current, target)
+	}
+	applied, err := p.Up(ctx)
+	if err != nil {
+		return fmt.Errorf("database %s: migrating from version %d to %d: %w", db.path, current, target, err)
+	}
+	for _, m := range applied {
+		o.Log.Info("migration applied", "database", db.path, "version", m.Source.Version, "duration", m.Duration.String())
+	}
+	return nil
+}
+
+// Engine says what kind of database this is.
+func (db *DB) Engine() Engine { return db.engine }
+
+// Reader returns a handle for queries. It is never nil. Statements that write
+// are refused by SQLite; use Write for them.
+func (db *DB) Reader() *bun.DB { return db.reader }
+
+// Write runs f in a transaction and commits it; when Write returns nil the
+// change is durable. If f returns an error or panics, nothing is changed.
+// Transactions are serializable on both engines: what f reads cannot change
+// under it before the commit. f may be run several times if the engine asks
+// for a repetition, so it must not have effects outside of the transaction.
+func (db *DB) Write(ctx context.Context, f func(ctx context.Context, tx bun.Tx) error) error {
+	isolation := sql.LevelDefault // SQLite has one only, and it is serializable
+	if db.engine == Postgres {
+		isolation = sql.LevelSerializable
+	}
+	for attempt := 1; ; attempt++ {
+		err := db.writer.RunInTx(ctx, &sql.TxOptions{Isolation: isolation}, f)
+		if err == nil || !isRepeatable(err) || attempt == writeAttempts || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// Close closes all connections.
+func (db *DB) Close() error {
+	err := db.reader.Close()
+	if db.writer == db.reader {
+		return err
+	}
+	// The writer last: SQLite folds the write-ahead log into the file when
+	// the last connection, which must be able to write, is closed.
+	if werr := db.writer.Close(); werr != nil {
+		return werr
+	}
+	return err
+}
+
+type faultHook struct{ report func(error) }
+
+func (faultHook) BeforeQuery(ctx context.Context, _ *bun.QueryEvent) context.Context { return ctx }
+
+func (h faultHook) AfterQuery(_ context.Context, e *bun.QueryEvent) {
+	if e.Err != nil && IsStorageFault(e.Err) {
+		h.report(e.Err)
+	}
+}

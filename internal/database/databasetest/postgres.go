@@ -1,0 +1,169 @@
+package databasetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+var errNoPostgres = errors.New("PostgreSQL's server programs were not found: install the package postgresql")
+
+// startOnce starts the server of this test binary and returns its socket directory.
+var startOnce = sync.OnceValues(startPostgres)
+
+var databases atomic.Int64
+
+// postgresDatabase returns the connection string of a new, empty database.
+func postgresDatabase(t *testing.T) string {
+	t.Helper()
+	dir, err := startOnce()
+	if errors.Is(err, errNoPostgres) && os.Getenv("CI") != "true" {
+		t.Skipf("NOT TESTED ON POSTGRESQL: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := t.Context()
+	admin, err := pgx.Connect(ctx, dsn(dir, "postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close(context.WithoutCancel(ctx))
+	name := fmt.Sprintf("test%d", databases.Add(1))
+	if _, err := admin.Exec(ctx, "CREATE DATABASE "+name); err != nil {
+		t.Fatal(err)
+	}
+	return dsn(dir, name)
+}
+
+func dsn(dir, name string) string {
+	return fmt.Sprintf("host=%s user=linli dbname=%s", dir, name)
+}
+
+// supervise runs the server as long as its standard input is open. The pipe's
+// other end is held by the test process, so that the server ends and its files
+// are removed however the tests end.
+const supervise = `
+"$1"/postgres -D "$2"/data -c listen_addresses= -c unix_socket_directories="$2" \
+	-c fsync=off -c full_page_writes=off -c max_connections=200 &
+server=$!
+read -r _
+kill -INT $server
+wait $server
+rm -rf "$2"
+`
+
+func startPostgres() (dir string, err error) {
+	bin, err := postgresPrograms()
+	if err != nil {
+		return "", err
+	}
+	dir, err = os.MkdirTemp("", "linli-pg")
+	if err != nil {
+		return "", err
+	}
+	sys := &syscall.SysProcAttr{Setsid: true} // out of reach of the terminal's Ctrl-C
+	if os.Geteuid() == 0 {
+		// The server refuses to run as root.
+		if sys.Credential, err = unprivileged(); err != nil {
+			return "", err
+		}
+		if err := os.Chown(dir, int(sys.Credential.Uid), int(sys.Credential.Gid)); err != nil {
+			return "", err
+		}
+	}
+
+	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", filepath.Join(dir, "data"),
+		"-U", "linli", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+	initdb.Dir, initdb.SysProcAttr = dir, sys
+	if out, err := initdb.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("initdb: %w\n%s", err, out)
+	}
+
+	logfile, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		return "", err
+	}
+	defer logfile.Close()
+	server := exec.Command("/bin/sh", "-c", supervise, "sh", bin, dir)
+	server.Dir, server.SysProcAttr, server.Stdout, server.Stderr = dir, sys, logfile, logfile
+	if _, err := server.StdinPipe(); err != nil {
+		return "", err
+	}
+	if err := server.Start(); err != nil {
+		return "", err
+	}
+	return dir, awaitPostgres(dir)
+}
+
+func awaitPostgres(dir string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		conn, err := pgx.Connect(ctx, dsn(dir, "postgres"))
+		if err == nil {
+			return conn.Close(ctx)
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			out, _ := os.ReadFile(filepath.Join(dir, "log"))
+			return fmt.Errorf("PostgreSQL did not start: %w\n%s", err, out)
+		}
+	}
+}
+
+// postgresPrograms returns the directory of initdb and postgres. Debian keeps
+// them out of PATH, in a directory per version.
+func postgresPrograms() (string, error) {
+	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	if err != nil {
+		return "", err
+	}
+	if len(found) == 0 {
+		path, err := exec.LookPath("initdb")
+		if err != nil {
+			return "", errNoPostgres
+		}
+		return filepath.Dir(path), nil
+	}
+	version := func(path string) int {
+		v, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(path))))
+		return v
+	}
+	newest := slices.MaxFunc(found, func(a, b string) int { return version(a) - version(b) })
+	return filepath.Dir(newest), nil
+}
+
+func unprivileged() (*syscall.Credential, error) {
+	u, err := user.Lookup("postgres")
+	if err != nil {
+		if u, err = user.Lookup("nobody"); err != nil {
+			return nil, fmt.Errorf("no unprivileged user to run PostgreSQL as: %w", err)
+		}
+	}
+	uid, err := strconv.ParseUint(u.Uid, 10, 32)
+	if err != nil {
+		return nil, err
+	}
+	gid, err := strconv.ParseUint(u.Gid, 10, 32)
+	if err != nil {
+		return nil, err
+	}
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
+}
