@@ -1,0 +1,7 @@
+package host
+
+// Host runs services.
+type Host struct {
+	cards      []Card
+	background []background
+}

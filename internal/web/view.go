@@ -1,0 +1,147 @@
+package web
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nicksnyder/go-i18n/v2/i18n"
+	"golang.org/x/text/language"
+
+	"github.com/linli-io/linli/api/v1alpha1"
+)
+
+// Language is a language that pages are written in.
+type Language string
+
+// The languages.
+const (
+	Chinese Language = "zh-CN"
+	English Language = "en"
+)
+
+// Languages are all languages, the source of the messages first.
+var Languages = []Language{Chinese, English}
+
+var matcher = language.NewMatcher([]language.Tag{language.MustParse(string(Chinese)), language.English})
+
+// accepted is the language for an Accept-Language header; Chinese if it names
+// neither.
+func accepted(header string) Language {
+	tags, _, err := language.ParseAcceptLanguage(header)
+	if err != nil {
+		return Chinese
+	}
+	_, i, _ := matcher.Match(tags...)
+	return Languages[i]
+}
+
+// View is what every page knows of its reader and of the community.
+type View struct {
+	Lang Language
+	// Elder says that the reader uses elder mode: larger text and targets.
+	Elder bool
+	// ModeChosen says that the reader has decided for or against elder mode.
+	ModeChosen bool
+	Community  *v1alpha1.Community
+	// Location is the community's time zone.
+	Location *time.Location
+	// Reader is who is signed in, or nil.
+	Reader *Reader
+	// SignIn says that people can sign in.
+	SignIn bool
+	// Path is the page that switches lead back to.
+	Path string
+
+	localizer *i18n.Localizer
+}
+
+// T returns the text of a message in the reader's language. args are pairs of
+// a placeholder's name and its value; "Count" also chooses the plural form.
+// An id that has no message is returned as it is; tests find it before a
+// reader does.
+func (v View) T(id string, args ...any) string {
+	c := &i18n.LocalizeConfig{MessageID: id}
+	if len(args) > 0 {
+		data := make(map[string]any, len(args)/2)
+		for i := 0; i+1 < len(args); i += 2 {
+			name := fmt.Sprint(args[i])
+			data[name] = args[i+1]
+			if name == "Count" {
+				c.PluralCount = args[i+1]
+			}
+		}
+		c.TemplateData = data
+	}
+	text, err := v.localizer.Localize(c)
+	if err != nil && text == "" {
+		return id
+	}
+	return text
+}
+
+// ReaderName is the name of who is signed in, in the reader's script.
+func (v View) ReaderName() string {
+	if v.Reader == nil {
+		return ""
+	}
+	if v.Lang == English {
+		return v.Reader.LatinName
+	}
+	return v.Reader.Name
+}
+
+// In returns t in the community's time zone.
+func (v View) In(t time.Time) time.Time { return t.In(v.Location) }
+
+// Date returns the day of t in the community's time zone, such as
+// 2026年11月23日 or 23 November 2026.
+func (v View) Date(t time.Time) string {
+	if v.Lang == English {
+		return v.In(t).Format("2 January 2006")
+	}
+	return v.In(t).Format("2006年1月2日")
+}
+
+// Day returns the day of t with its weekday and without the year, such as
+// 11月23日 星期一 or Monday 23 November.
+func (v View) Day(t time.Time) string {
+	if v.Lang == English {
+		return v.In(t).Format("Monday 2 January")
+	}
+	return v.In(t).Format("1月2日") + " " + v.Weekday(t)
+}
+
+// ShortDay returns the day of t as briefly as can be, such as 11月23日 or 23 Nov.
+func (v View) ShortDay(t time.Time) string {
+	if v.Lang == English {
+		return v.In(t).Format("2 Jan")
+	}
+	return v.In(t).Format("1月2日")
+}
+
+var chineseWeekdays = []string{"日", "一", "二", "三", "四", "五", "六"}
+
+// Weekday returns the weekday of t, such as 星期一 or Monday.
+func (v View) Weekday(t time.Time) string {
+	if v.Lang == English {
+		return v.In(t).Weekday().String()
+	}
+	return "星期" + chineseWeekdays[v.In(t).Weekday()]
+}
+
+// ShortWeekday returns the weekday of t, such as 周一 or Mon.
+func (v View) ShortWeekday(t time.Time) string {
+	if v.Lang == English {
+		return v.In(t).Weekday().String()[:3]
+	}
+	return "周" + chineseWeekdays[v.In(t).Weekday()]
+}
+
+// Time returns the time of day of t, such as 14:30.
+func (v View) Time(t time.Time) string { return v.In(t).Format("15:04") }
+
+// tel is a phone number as a tel: link wants it.
+func tel(number string) string {
+	return "tel:" + strings.NewReplacer(" ", "", "-", "").Replace(number)
+}
