@@ -1,0 +1,126 @@
+package booking
+
+import (
+	"slices"
+	"time"
+)
+
+// Taken is a place that a live booking holds.
+type Taken struct {
+	Place int
+	Slot
+}
+
+// SlotState says whether a slot can be booked.
+type SlotState string
+
+// The states of a slot.
+const (
+	SlotFree   SlotState = "free"
+	SlotFull   SlotState = "full"
+	SlotPast   SlotState = "past"
+	SlotClosed SlotState = "closed"
+)
+
+// Offer is a slot of a day with what is left of it.
+type Offer struct {
+	Slot
+	// Free is the number of places that nobody holds.
+	Free  int
+	State SlotState
+}
+
+// Day is a venue's day at a glance.
+type Day struct {
+	Venue Venue
+	Date  Date
+	// Refusal is why nothing can be booked on this day; nil on days that are open.
+	Refusal *Refusal
+	Offers  []Offer
+
+	taken []Taken
+}
+
+// DayOf puts together a venue's day from what is taken on it.
+func DayOf(v Venue, date Date, now time.Time, loc *time.Location, taken []Taken) Day {
+	day := Day{Venue: v, Date: date, Refusal: v.checkDay(date, now, loc), taken: taken}
+	for _, slot := range v.Slots(date, loc) {
+		offer := Offer{Slot: slot, Free: len(day.freePlaces(slot)), State: SlotFree}
+		switch {
+		case !slot.Start.After(now):
+			offer.State = SlotPast
+		case day.Refusal != nil:
+			offer.State = SlotClosed
+		case offer.Free == 0:
+			offer.State = SlotFull
+		}
+		day.Offers = append(day.Offers, offer)
+	}
+	return day
+}
+
+// freePlaces are the places that nobody holds at any time of a span.
+func (d Day) freePlaces(s Slot) []int {
+	held := make([]bool, d.Venue.Places+1)
+	for _, t := range d.taken {
+		if t.Place <= d.Venue.Places && t.Start.Before(s.End) && s.Start.Before(t.End) {
+			held[t.Place] = true
+		}
+	}
+	free := make([]int, 0, d.Venue.Places)
+	for place := 1; place <= d.Venue.Places; place++ {
+		if !held[place] {
+			free = append(free, place)
+		}
+	}
+	return free
+}
+
+// Choice is a span that a booking may have from a start on.
+type Choice struct {
+	Slot
+	// Slots is how many slots it spans.
+	Slots int
+	// Free are the places that are free throughout.
+	Free []int
+}
+
+// Choices are the spans that can be booked from a start on, shortest first;
+// none if the slot that begins there cannot be booked.
+func (d Day) Choices(start time.Time) []Choice {
+	i := slices.IndexFunc(d.Offers, func(o Offer) bool { return o.Start.Equal(start) })
+	if i < 0 || d.Offers[i].State != SlotFree {
+		return nil
+	}
+	var choices []Choice
+	span := d.Offers[i].Slot
+	for n, offer := range d.Offers[i:min(len(d.Offers), i+d.Venue.MaxSlots)] {
+		if n > 0 && !offer.Start.Equal(span.End) {
+			break
+		}
+		span.End = offer.End
+		free := d.freePlaces(span)
+		if len(free) == 0 {
+			break
+		}
+		choices = append(choices, Choice{Slot: span, Slots: n + 1, Free: free})
+	}
+	return choices
+}
+
+// FreeSlots are the slots of the day that can be booked.
+func (d Day) FreeSlots() []Offer {
+	return slices.DeleteFunc(slices.Clone(d.Offers), func(o Offer) bool { return o.State != SlotFree })
+}
+
+// Nearest are up to n slots that can be booked, the closest to a moment
+// first chosen, in order of time.
+func (d Day) Nearest(at time.Time, n int) []Offer {
+	free := d.FreeSlots()
+	slices.SortStableFunc(free, func(a, b Offer) int {
+		return int(a.Start.Sub(at).Abs() - b.Start.Sub(at).Abs())
+	})
+	free = free[:min(n, len(free))]
+	slices.SortFunc(free, func(a, b Offer) int { return a.Start.Compare(b.Start) })
+	return free
+}
