@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/user"
@@ -66,6 +67,10 @@ wait $server
 rm -rf "$2"
 `
 
+// lifeline is the test process' end of that pipe. It is kept here, because a
+// pipe that nothing refers to is closed by the garbage collector.
+var lifeline io.WriteCloser
+
 func startPostgres() (dir string, err error) {
 	bin, err := postgresPrograms()
 	if err != nil {
@@ -100,7 +105,7 @@ func startPostgres() (dir string, err error) {
 	defer logfile.Close()
 	server := exec.Command("/bin/sh", "-c", supervise, "sh", bin, dir)
 	server.Dir, server.SysProcAttr, server.Stdout, server.Stderr = dir, sys, logfile, logfile
-	if _, err := server.StdinPipe(); err != nil {
+	if lifeline, err = server.StdinPipe(); err != nil {
 		return "", err
 	}
 	if err := server.Start(); err != nil {
