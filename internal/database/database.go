@@ -9,6 +9,7 @@ package database
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -70,11 +71,18 @@ const writeAttempts = 100
 // Open opens the database, brings its schema up to date and returns it.
 // The error names the file or server and what to do about it.
 func Open(ctx context.Context, o Options) (*DB, error) {
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
+	db, err := connect(o)
+	if err != nil {
+		return nil, err
 	}
-	var db *DB
-	var err error
+	if err := db.migrate(ctx, o); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
+// connect returns the database as it is, without looking at it yet.
+func connect(o Options) (db *DB, err error) {
 	if o.DSN != "" {
 		db, err = openPostgres(o)
 	} else {
@@ -86,9 +94,6 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if o.OnFault != nil {
 		db.writer = db.writer.WithQueryHook(faultHook{o.OnFault})
 		db.reader = db.reader.WithQueryHook(faultHook{o.OnFault})
-	}
-	if err := db.migrate(ctx, o); err != nil {
-		return nil, fmt.Errorf("%w (closing it: %v)", err, db.Close())
 	}
 	return db, nil
 }
@@ -193,6 +198,9 @@ func (db *DB) migrate(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("database %s: migrating from version %d to %d: %w", db.path, current, target, err)
 	}
+	if o.Log == nil {
+		return nil
+	}
 	for _, m := range applied {
 		o.Log.Info("migration applied", "database", db.path, "version", m.Source.Version, "duration", m.Duration.String())
 	}
@@ -227,15 +235,12 @@ func (db *DB) Write(ctx context.Context, f func(ctx context.Context, tx bun.Tx) 
 // Close closes all connections.
 func (db *DB) Close() error {
 	err := db.reader.Close()
-	if db.writer == db.reader {
+	if db.engine == Postgres { // one pool for both
 		return err
 	}
 	// The writer last: SQLite folds the write-ahead log into the file when
 	// the last connection, which must be able to write, is closed.
-	if werr := db.writer.Close(); werr != nil {
-		return werr
-	}
-	return err
+	return errors.Join(err, db.writer.Close())
 }
 
 type faultHook struct{ report func(error) }

@@ -2,7 +2,9 @@ package database
 
 import (
 	"errors"
+	"io/fs"
 	"strings"
+	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"modernc.org/sqlite"
@@ -53,4 +55,23 @@ func isRepeatable(err error) bool {
 		return strings.HasPrefix(e.Code, "40") // serialization failure, deadlock
 	}
 	return false
+}
+
+// remedy says what to do about an error of the storage.
+func remedy(err error) string {
+	code := 0
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		code = e.Code() & 0xff
+	}
+	switch {
+	case code == sqlite3.SQLITE_FULL, errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):
+		return "the disk is full: enlarge the community's claim or free space on it"
+	case code == sqlite3.SQLITE_CORRUPT, code == sqlite3.SQLITE_NOTADB:
+		return "the file is damaged: restore it from a backup; it is left as it is"
+	case code == sqlite3.SQLITE_READONLY, code == sqlite3.SQLITE_PERM, errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):
+		return "it cannot be written to: mount the claim writable for the user that the service runs as"
+	case errors.Is(err, fs.ErrNotExist):
+		return "it does not exist: mount the community's claim there"
+	}
+	return "check the disk beneath the community's claim, and restore from a backup if the data is damaged"
 }

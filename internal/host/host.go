@@ -1,7 +1,386 @@
 package host
 
-// Host runs services.
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+	_ "time/tzdata" // containers have no zone files
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/utils/clock"
+
+	"github.com/linli-io/linli/internal/database"
+	"github.com/linli-io/linli/internal/identity"
+	"github.com/linli-io/linli/internal/telemetry"
+	"github.com/linli-io/linli/internal/web"
+)
+
+// Options say what to run and where its surroundings are.
+type Options struct {
+	Services []Service
+	// ConfigDir holds community.yaml and release.yaml.
+	ConfigDir string
+	// KeysDir holds session.key.
+	KeysDir string
+	// DataDir is the community's claim.
+	DataDir string
+	// Address is where pages and APIs are served, MetricsAddress where health
+	// and metrics are; host:port.
+	Address, MetricsAddress string
+	// TerminationMessage is a file to which the reason of a failure is
+	// written in one line, for Kubernetes to show. Empty means none.
+	TerminationMessage string
+	Clock              clock.WithTicker
+	Log                *slog.Logger
+}
+
+// How long things may take while stopping. Kubernetes kills after 30 s.
+const (
+	drainTime    = 20 * time.Second // for requests that are being answered
+	shutdownTime = 5 * time.Second  // for connections and background work after that
+)
+
+// Host runs the services of a community.
 type Host struct {
+	options    Options
+	config     *Config
+	identity   *identity.Identity
+	pages      *web.Pages
+	directory  *database.Directory
+	databases  map[string]*database.DB
+	registry   *prometheus.Registry
+	requests   *requestMetrics
 	cards      []Card
 	background []background
+
+	public, metrics   *http.Server
+	publicListener    net.Listener
+	metricsListener   net.Listener
+	stopping          atomic.Bool
+	inflight          atomic.Int64
+	storageSuspicions chan error
+	failed            chan error
+}
+
+// Run runs the services until ctx is done and all requests are answered, or
+// until something fails that only a person or a restart can mend; that error
+// is also logged and written to the termination message.
+func Run(ctx context.Context, o Options) error {
+	h, err := Start(ctx, o)
+	if err == nil {
+		err = h.Wait(ctx)
+	}
+	if err != nil {
+		o.Log.Error("the host ends", "error", oneLine(err))
+		if o.TerminationMessage != "" {
+			if werr := os.WriteFile(o.TerminationMessage, []byte(oneLine(err)+"\n"), 0o644); werr != nil {
+				o.Log.Error("termination message not written", "error", werr.Error())
+			}
+		}
+	}
+	return err
+}
+
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
+
+// Start opens everything that the services need, registers them and begins to
+// serve. Without an error, Wait must be called.
+func Start(ctx context.Context, o Options) (*Host, error) {
+	h := &Host{
+		options:           o,
+		databases:         map[string]*database.DB{},
+		registry:          telemetry.NewRegistry(),
+		storageSuspicions: make(chan error, 1),
+		failed:            make(chan error, 1),
+	}
+	if err := h.open(ctx); err != nil {
+		return nil, errors.Join(err, h.close())
+	}
+	go h.serve(h.public, h.publicListener)
+	go h.serve(h.metrics, h.metricsListener)
+	o.Log.Info("serving", "address", h.publicListener.Addr().String(), "metrics", h.metricsListener.Addr().String(),
+		"community", h.config.Current().Community.Name, "version", telemetry.Version())
+	return h, nil
+}
+
+// Addr is where pages and APIs are served.
+func (h *Host) Addr() net.Addr { return h.publicListener.Addr() }
+
+// MetricsAddr is where health and metrics are served.
+func (h *Host) MetricsAddr() net.Addr { return h.metricsListener.Addr() }
+
+func (h *Host) open(ctx context.Context) (err error) {
+	o := h.options
+	h.requests = newRequestMetrics(h.registry)
+	if h.config, err = openConfig(o.ConfigDir, o.Log, o.Clock, h.registry); err != nil {
+		return err
+	}
+	key, err := readSessionKey(o.KeysDir)
+	if err != nil {
+		return err
+	}
+	community := h.config.Current().Community
+	if h.directory, err = database.OpenDirectory(o.DataDir, string(community.UID), community.Spec.Adopt); err != nil {
+		return err
+	}
+	if h.identity, err = identity.New(key, h.identitySettings, o.Clock); err != nil {
+		return err
+	}
+	if err := h.openPages(); err != nil {
+		return err
+	}
+	root := http.NewServeMux()
+	h.mount(root)
+	for _, s := range o.Services {
+		if err := h.register(ctx, root, s); err != nil {
+			return fmt.Errorf("service %s: %w", s.Name, err)
+		}
+	}
+	if err := h.config.publish(ctx); err != nil {
+		return fmt.Errorf("taking over the configuration: %w", err)
+	}
+	h.public = &http.Server{
+		Handler:           h.handler(root),
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      60 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
+	}
+	h.metrics = &http.Server{
+		Handler:           h.healthHandler(),
+		ReadHeaderTimeout: 10 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
+	}
+	if h.publicListener, err = net.Listen("tcp", o.Address); err != nil {
+		return fmt.Errorf("pages: %w; another process has the port, or the address is not this machine's", err)
+	}
+	if h.metricsListener, err = net.Listen("tcp", o.MetricsAddress); err != nil {
+		return fmt.Errorf("metrics: %w; another process has the port, or the address is not this machine's", err)
+	}
+	return nil
+}
+
+func (h *Host) identitySettings() identity.Settings {
+	s := h.config.Current()
+	return identity.Settings{
+		Community: string(s.Community.UID),
+		Subjects:  h.directory.Origin(),
+		Class:     s.Release.Class,
+	}
+}
+
+func (h *Host) openPages() (err error) {
+	var messages []fs.FS
+	for _, s := range h.options.Services {
+		if s.Messages != nil {
+			messages = append(messages, s.Messages)
+		}
+	}
+	h.pages, err = web.NewPages(web.Options{
+		Messages: messages,
+		Site: func() web.Site {
+			s := h.config.Current()
+			settings := h.identitySettings()
+			return web.Site{
+				Community: s.Community,
+				Location:  s.Location,
+				Loopback:  settings.Loopback(),
+				SignIn:    settings.DemoAllowed(),
+			}
+		},
+		Reader: func(r *http.Request) (web.Reader, bool) {
+			p, ok := identity.FromContext(r.Context())
+			return web.Reader{Name: p.Name, LatinName: p.LatinName, Staff: p.Role == identity.Staff}, ok
+		},
+		Log: h.options.Log,
+	})
+	return err
+}
+
+// register hands a service what it may use and mounts what it makes of it.
+func (h *Host) register(ctx context.Context, root *http.ServeMux, s Service) error {
+	rt := &Runtime{
+		Mux:      http.NewServeMux(),
+		Config:   h.config,
+		Identity: h.identity,
+		Pages:    h.pages,
+		Clock:    h.options.Clock,
+		Log:      h.options.Log.With("service", s.Name),
+		Metrics:  prometheus.WrapRegistererWith(prometheus.Labels{"service": s.Name}, h.registry),
+		host:     h,
+		service:  s.Name,
+	}
+	if s.Migrations != nil {
+		db, err := h.directory.Open(ctx, s.Name, database.Options{
+			Migrations: s.Migrations,
+			OnFault:    h.suspectStorage,
+			Log:        rt.Log,
+		})
+		if err != nil {
+			return err
+		}
+		h.databases[s.Name] = db
+		rt.DB = db
+	}
+	if err := s.Register(ctx, rt); err != nil {
+		return err
+	}
+	prefix := "/" + s.Name + "/"
+	if s.Root {
+		prefix = "/"
+	}
+	root.Handle(prefix, h.guard(rt.Mux))
+	return nil
+}
+
+func (h *Host) serve(s *http.Server, l net.Listener) {
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		h.fail(fmt.Errorf("serving %s: %w", l.Addr(), err))
+	}
+}
+
+// fail ends the host with err, or with the failure that came before it.
+func (h *Host) fail(err error) {
+	select {
+	case h.failed <- err:
+	default:
+	}
+}
+
+// suspectStorage has the storage checked. It never blocks.
+func (h *Host) suspectStorage(err error) {
+	select {
+	case h.storageSuspicions <- err:
+	default: // a check is due already
+	}
+}
+
+// watchStorage checks the storage whenever a statement failed as if it were
+// broken, and ends the host if it is.
+func (h *Host) watchStorage(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case suspicion := <-h.storageSuspicions:
+			if err := h.directory.Check(ctx); err != nil && ctx.Err() == nil {
+				return err
+			}
+			h.options.Log.Warn("a statement failed as if the storage were broken, but the storage is sound",
+				"error", suspicion.Error())
+		}
+	}
+}
+
+// Wait serves until ctx is done or something fails, and then stops: it lets
+// the requests that are being answered finish, ends the background work and
+// closes the databases.
+func (h *Host) Wait(ctx context.Context) error {
+	work, endWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer endWork()
+	var running sync.WaitGroup
+	tasks := append([]background{
+		{"config", h.config.watch},
+		{"storage", h.watchStorage},
+	}, h.background...)
+	for _, b := range tasks {
+		running.Go(func() {
+			if err := b.run(work); err != nil && work.Err() == nil {
+				h.fail(fmt.Errorf("%s: %w", b.name, err))
+			}
+		})
+	}
+
+	var err error
+	select {
+	case <-ctx.Done():
+		h.options.Log.Info("stopping")
+	case err = <-h.failed:
+	}
+	h.stopping.Store(true)
+	h.drain()
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+	defer cancel()
+	shutdown := h.public.Shutdown(stop)
+	endWork()
+	done := make(chan struct{})
+	go func() { running.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-stop.Done():
+		h.options.Log.Warn("background work did not end in time")
+	}
+	if cerr := errors.Join(shutdown, h.close()); cerr != nil {
+		h.options.Log.Warn("not everything closed cleanly", "error", oneLine(cerr))
+	}
+	h.options.Log.Info("stopped")
+	return err
+}
+
+// drain waits until no request is being answered, at most drainTime. Requests
+// that come in the meantime are told to come back.
+func (h *Host) drain() {
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	over := time.After(drainTime)
+	for h.inflight.Load() > 0 {
+		select {
+		case <-again.C:
+		case <-over:
+			h.options.Log.Warn("requests did not finish in time", "requests", h.inflight.Load())
+			return
+		}
+	}
+}
+
+// close closes what open opened, as far as it came.
+func (h *Host) close() error {
+	var errs []error
+	for _, s := range []*http.Server{h.public, h.metrics} {
+		if s != nil {
+			errs = append(errs, s.Close())
+		}
+	}
+	for _, l := range []net.Listener{h.publicListener, h.metricsListener} {
+		if l != nil {
+			if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+				errs = append(errs, err)
+			}
+		}
+	}
+	for _, db := range h.databases {
+		errs = append(errs, db.Close())
+	}
+	if h.directory != nil {
+		errs = append(errs, h.directory.Close())
+	}
+	return errors.Join(errs...)
+}
+
+const sessionKeyFile = "session.key"
+
+func readSessionKey(dir string) ([]byte, error) {
+	path := filepath.Join(dir, sessionKeyFile)
+	key, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("session key: %w; the Secret linli-keys must be mounted there", err)
+	}
+	if len(key) != identity.SessionKeySize {
+		return nil, fmt.Errorf("session key %s has %d bytes, want %d: delete the Secret linli-keys, it is made anew",
+			path, len(key), identity.SessionKeySize)
+	}
+	return key, nil
 }

@@ -65,6 +65,9 @@ func (rt *Runtime) Go(name string, f func(ctx context.Context) error) {
 // (identity.FromContext).
 func (rt *Runtime) Card(f func(ctx context.Context, v web.View) templ.Component) {
 	rt.host.cards = append(rt.host.cards, Card{Service: rt.service, Render: f})
+	rt.Mux.HandleFunc("GET /"+rt.service+"/card", func(w http.ResponseWriter, r *http.Request) {
+		rt.Pages.Render(w, r, http.StatusOK, f(r.Context(), rt.Pages.View(r)))
+	})
 }
 
 // Cards returns the cards of the services that are on, in the order in which

@@ -80,15 +80,12 @@ func (v View) T(id string, args ...any) string {
 	return text
 }
 
-// ReaderName is the name of who is signed in, in the reader's script.
-func (v View) ReaderName() string {
-	if v.Reader == nil {
-		return ""
+// Name returns a person's name as the reader can read it.
+func (v View) Name(name, latinName string) string {
+	if v.Lang == English && latinName != "" {
+		return latinName
 	}
-	if v.Lang == English {
-		return v.Reader.LatinName
-	}
-	return v.Reader.Name
+	return name
 }
 
 // In returns t in the community's time zone.
