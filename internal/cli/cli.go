@@ -26,10 +26,12 @@ func Main() int {
 }
 
 func root() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:           "linli",
 		Short:         "Linli runs the digital services of neighbourhood communities",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	cmd.AddCommand(serveCommand())
+	return cmd
 }
