@@ -1,0 +1,251 @@
+// Package hosttest runs services in the test process, as linli serve runs them:
+// the same host, real files, real HTTP.
+package hosttest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"os"
+	"path/filepath"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/yaml"
+
+	"github.com/linli-io/linli/api/v1alpha1"
+	"github.com/linli-io/linli/internal/host"
+)
+
+// Options say what to run. The zero value runs nothing but the host itself.
+type Options struct {
+	Services []host.Service
+	// Community is the community to run for; nil means Community().
+	Community *v1alpha1.Community
+	// Release is the release to run; nil means Release().
+	Release *v1alpha1.Release
+	// Clock is the time; nil means the real one.
+	Clock clock.WithTicker
+	// DataDir is the data directory; empty means a new one.
+	DataDir string
+}
+
+// Server is a host that runs in the test process until the test ends.
+type Server struct {
+	// URL is where pages are, such as http://zhanqian.localhost:41234, without
+	// a slash at the end. Only the clients of this Server resolve the name.
+	URL string
+	// MetricsURL is where health and metrics are.
+	MetricsURL string
+	ConfigDir  string
+	DataDir    string
+
+	addr      string
+	community *v1alpha1.Community
+	release   *v1alpha1.Release
+	stop      context.CancelFunc
+	ended     chan error
+}
+
+// Community returns a community to test with: zhanqian, with no services.
+func Community() *v1alpha1.Community {
+	return &v1alpha1.Community{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "linli.io/v1alpha1", Kind: "Community"},
+		ObjectMeta: metav1.ObjectMeta{Name: "zhanqian", UID: "3f1c9a3e-6f0e-4a7b-9a53-8d8f6e0c1b11", Generation: 1},
+		Spec: v1alpha1.CommunitySpec{
+			ClassName:   "yutai",
+			DisplayName: "站前社区",
+			Region:      v1alpha1.Region{County: "鱼台县", Subdistrict: "滨湖街道"},
+			TimeZone:    "Asia/Shanghai",
+			Phone:       "0537-0000101",
+			Estates: []v1alpha1.Estate{
+				{Name: "zhanqian-huayuan", DisplayName: "站前花园", Class: v1alpha1.EstateClassCommercial, Households: 420},
+				{Name: "tielu", DisplayName: "铁路家属院", Class: v1alpha1.EstateClassOld, Households: 96},
+			},
+		},
+	}
+}
+
+// Release returns a release to test with: demo people on localhost.
+func Release() *v1alpha1.Release {
+	return &v1alpha1.Release{
+		Name: "yutai-1", ClassName: "yutai", RendererVersion: 1,
+		Class: v1alpha1.CommunityClassSpec{
+			Domain:   "localhost",
+			Gateway:  v1alpha1.Gateway{Namespace: "gateway-system", Name: "linli", Scheme: v1alpha1.SchemeHTTP, Port: 8080},
+			Identity: v1alpha1.Identity{Provider: v1alpha1.IdentityDemo},
+		},
+	}
+}
+
+// Start runs the services. The test fails if they cannot start or do not stop
+// cleanly.
+func Start(t testing.TB, o Options) *Server {
+	t.Helper()
+	s, err := TryStart(t, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TryStart is Start for tests in which the services may not start.
+func TryStart(t testing.TB, o Options) (*Server, error) {
+	t.Helper()
+	if o.Community == nil {
+		o.Community = Community()
+	}
+	if o.Release == nil {
+		o.Release = Release()
+	}
+	if o.Clock == nil {
+		o.Clock = clock.RealClock{}
+	}
+	if o.DataDir == "" {
+		o.DataDir = t.TempDir()
+	}
+	s := &Server{
+		ConfigDir: t.TempDir(), DataDir: o.DataDir,
+		community: o.Community, release: o.Release,
+		ended: make(chan error, 1),
+	}
+	s.WriteConfig(t)
+	keys := t.TempDir()
+	if err := os.WriteFile(filepath.Join(keys, "session.key"), bytes.Repeat([]byte("k"), 32), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	h, err := host.Start(ctx, host.Options{
+		Services:  o.Services,
+		ConfigDir: s.ConfigDir, KeysDir: keys, DataDir: o.DataDir,
+		Address: "127.0.0.1:0", MetricsAddress: "127.0.0.1:0",
+		Clock: o.Clock,
+		Log:   slog.New(slog.NewTextHandler(t.Output(), nil)),
+	})
+	if err != nil {
+		stop()
+		return nil, err
+	}
+	s.stop = stop
+	s.addr = h.Addr().String()
+	_, port, err := net.SplitHostPort(s.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.URL = "http://" + o.Community.Name + "." + o.Release.Class.Domain + ":" + port
+	s.MetricsURL = "http://" + h.MetricsAddr().String()
+	go func() {
+		s.ended <- h.Wait(ctx)
+		close(s.ended)
+	}()
+	t.Cleanup(func() { s.Stop(t) })
+	return s, nil
+}
+
+// Stop stops the host gracefully and waits until it has ended.
+func (s *Server) Stop(t testing.TB) {
+	t.Helper()
+	s.stop()
+	if err := <-s.ended; err != nil {
+		t.Errorf("the host ended with: %v", err)
+	}
+}
+
+// BeginStop asks the host to stop, and returns at once.
+func (s *Server) BeginStop() { s.stop() }
+
+// Ended is closed when the host has ended; before that it delivers the error
+// that made it end, if there is one.
+func (s *Server) Ended() <-chan error { return s.ended }
+
+// Configure changes the community as a new ConfigMap would. The services take
+// it over a moment later.
+func (s *Server) Configure(t testing.TB, change func(*v1alpha1.Community)) {
+	t.Helper()
+	s.community = s.community.DeepCopy()
+	s.community.Generation++
+	change(s.community)
+	s.WriteConfig(t)
+}
+
+// WriteConfig writes the files of the configuration as they should be.
+func (s *Server) WriteConfig(t testing.TB) {
+	t.Helper()
+	for name, object := range map[string]any{"community.yaml": s.community, "release.yaml": s.release} {
+		data, err := yaml.Marshal(object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(s.ConfigDir, name)
+		if err := os.WriteFile(path+".new", data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(path+".new", path); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Client returns a browser without JavaScript: it keeps cookies and does not
+// follow redirects.
+func (s *Server) Client(t testing.TB) *http.Client {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dialer := net.Dialer{}
+	transport := &http.Transport{
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, network, s.addr)
+		},
+		MaxIdleConnsPerHost: 16,
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{
+		Transport:     transport,
+		Jar:           jar,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// SignIn returns a browser in which the demo person with that account, such as
+// li-qiang, is signed in.
+func (s *Server) SignIn(t testing.TB, account string) *http.Client {
+	t.Helper()
+	client := s.Client(t)
+	r, err := client.PostForm(s.URL+"/identity/sign-in", url.Values{"person": {account}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Body.Close()
+	if r.StatusCode != http.StatusSeeOther {
+		t.Fatalf("signing in as %s: %s", account, r.Status)
+	}
+	return client
+}
+
+// Token returns a bearer token of the demo person with that account.
+func (s *Server) Token(t testing.TB, account string) string {
+	t.Helper()
+	body, err := json.Marshal(map[string]string{"person": account})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.Client(t).Post(s.URL+"/identity/demo/token", "application/json", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	var got struct{ Token string }
+	if err := json.NewDecoder(r.Body).Decode(&got); err != nil || got.Token == "" {
+		t.Fatalf("token for %s: %s, %v", account, r.Status, err)
+	}
+	return got.Token
+}
