@@ -30,6 +30,10 @@ const (
 )
 
 // Venue is something that residents book by the slot.
+//
+// +kubebuilder:validation:XValidation:rule="self.kind != 'Seats' || has(self.seats)",fieldPath=".seats",reason=FieldValueRequired,message="a venue of kind Seats says how many seats it has: set seats"
+// +kubebuilder:validation:XValidation:rule="self.kind == 'Seats' || !has(self.seats)",fieldPath=".seats",reason=FieldValueForbidden,message="only a venue of kind Seats has seats: remove seats, or set kind to Seats"
+// +kubebuilder:validation:XValidation:rule="self.hours.all(h, (int(h.to.substring(0, 2)) * 60 + int(h.to.substring(3)) - int(h.from.substring(0, 2)) * 60 - int(h.from.substring(3))) % self.slotMinutes == 0)",fieldPath=".slotMinutes",message="must divide every opening interval into whole slots: change slotMinutes, or from and to of the hours"
 type Venue struct {
 	// name is a DNS label, unique in the community.
 	// +required
@@ -59,6 +63,7 @@ type Venue struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=14
+	// +kubebuilder:validation:XValidation:rule="self.all(a, self.exists_one(b, a.from < b.to && b.from < a.to && a.days.exists(d, d in b.days)) || a.from >= a.to)",message="opening hours overlap on a day of the week: no two entries may share a day and a time; join them, or change from and to"
 	Hours []OpeningHours `json:"hours"`
 	// slotMinutes is the length of a slot; it divides the opening hours.
 	// +required
@@ -89,7 +94,7 @@ type Venue struct {
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=366
-	// +kubebuilder:validation:items:Pattern=`^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$`
+	// +kubebuilder:validation:items:Format=date
 	// +kubebuilder:validation:items:MaxLength=10
 	ClosedDates []string `json:"closedDates,omitempty"`
 }
@@ -110,6 +115,8 @@ const (
 type Weekday string
 
 // OpeningHours are hours of opening on some days of the week.
+//
+// +kubebuilder:validation:XValidation:rule="self.from < self.to",fieldPath=".to",message="must be later than from; hours past midnight are two entries, one to 24:00 and one from 00:00"
 type OpeningHours struct {
 	// days are the days of the week that these hours hold for.
 	// +required

@@ -15,6 +15,9 @@ import (
 // +kubebuilder:printcolumn:name="URL",type=string,JSONPath=`.status.url`
 // +kubebuilder:printcolumn:name="Release",type=string,JSONPath=`.status.release`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 53",fieldPath=".metadata.name",message="must be at most 53 characters: the namespace is community-<name>, and a namespace's name has at most 63"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')",fieldPath=".metadata.name",message="must be a DNS label (a-z, 0-9 and -, no dot): it is the first part of the community's host name"
+// +kubebuilder:validation:XValidation:rule="!(self.metadata.name in ['admin', 'api', 'app', 'apps', 'assets', 'auth', 'autodiscover', 'cdn', 'community', 'console', 'demo', 'dev', 'docs', 'exchange', 'files', 'ftp', 'gateway', 'grafana', 'help', 'id', 'imap', 'linli', 'localhost', 'login', 'loki', 'mail', 'metrics', 'mobile', 'monitoring', 'mqtt', 'ns', 'pop', 'portal', 'prometheus', 'proxy', 'root', 'sharing', 'smtp', 'sso', 'staging', 'static', 'status', 'support', 'system', 'test', 'vpn', 'webmail', 'wpad', 'www'])",fieldPath=".metadata.name",message="is reserved: it is, or may become, a host name beside the communities'; choose another name"
 type Community struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
@@ -35,6 +38,8 @@ type CommunityList struct {
 }
 
 // CommunitySpec is what county IT wants a community to be.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.grids) || self.grids.all(g, !has(g.estates) || g.estates.all(e, has(self.estates) && self.estates.exists(x, x.name == e)))",fieldPath=".grids",message="a grid names an estate that spec.estates does not have: correct the name, or add the estate"
 type CommunitySpec struct {
 	// className names the CommunityClass that says how this community is run.
 	// +required
@@ -57,6 +62,8 @@ type CommunitySpec struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self != 'Local' && self.matches('^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$')",message="must be the IANA name of a time zone such as Asia/Shanghai, not an offset and not Local"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$') || timestamp('2026-01-01T00:00:00Z').getHours(self) >= 0",message="must be the IANA name of a time zone such as Asia/Shanghai"
 	TimeZone string `json:"timeZone"`
 
 	// phone is the number of the community's office; it stands on every page.
@@ -69,14 +76,14 @@ type CommunitySpec struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=name
-	// +kubebuilder:validation:MaxItems=200
+	// +kubebuilder:validation:MaxItems=100
 	Estates []Estate `json:"estates,omitempty"`
 
 	// grids are the grids (网格) into which estates are cut for grid workers.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
-	// +kubebuilder:validation:MaxItems=200
+	// +kubebuilder:validation:MaxItems=60
 	Grids []Grid `json:"grids,omitempty"`
 
 	// managers are the first managers; they appoint staff in the pages.
@@ -103,6 +110,7 @@ type CommunitySpec struct {
 	// adopt is the UID of the former Community of this name whose retained
 	// namespace and data this one takes over.
 	// +optional
+	// +kubebuilder:validation:Format=uuid
 	// +kubebuilder:validation:MaxLength=36
 	Adopt string `json:"adopt,omitempty"`
 }
@@ -213,7 +221,7 @@ type Grid struct {
 	// estates are the names of the estates in this grid.
 	// +optional
 	// +listType=set
-	// +kubebuilder:validation:MaxItems=50
+	// +kubebuilder:validation:MaxItems=40
 	// +kubebuilder:validation:items:MaxLength=63
 	Estates []string `json:"estates,omitempty"`
 }

@@ -19,6 +19,7 @@ import (
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Release",type=string,JSONPath=`.status.release`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",fieldPath=".metadata.name",message="must be at most 63 characters: releases carry it as a label"
 type CommunityClass struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
@@ -39,6 +40,9 @@ type CommunityClassList struct {
 }
 
 // CommunityClassSpec is how communities of a class are run.
+//
+// +kubebuilder:validation:XValidation:rule="self.identity.provider != 'Demo' || self.domain == 'localhost' || self.domain.endsWith('.localhost')",fieldPath=".identity.provider",message="Demo lets anybody be anybody: it is allowed only when spec.domain is localhost or ends in .localhost"
+// +kubebuilder:validation:XValidation:rule="self.gateway.scheme == 'https' || self.domain == 'localhost' || self.domain.endsWith('.localhost')",fieldPath=".gateway.scheme",message="must be https: http is allowed only when spec.domain is localhost or ends in .localhost"
 type CommunityClassSpec struct {
 	// image is the container image of the services. Empty means the image that
 	// the operator itself runs.

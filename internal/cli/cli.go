@@ -32,6 +32,6 @@ func root() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	cmd.AddCommand(serveCommand())
+	cmd.AddCommand(operatorCommand(), serveCommand())
 	return cmd
 }

@@ -1,0 +1,312 @@
+package community
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr/testr"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/linli-io/linli/api/v1alpha1"
+	"github.com/linli-io/linli/controllers/communityclass"
+	"github.com/linli-io/linli/internal/tenant"
+)
+
+const operatorImage = "localhost/linli:test"
+
+// operator is a running manager with both controllers.
+type operator struct {
+	t           *testing.T
+	communities *Reconciler
+	requests    *requestLog
+	stop        func()
+}
+
+// startOperator runs the controllers until the test ends or stop is called.
+func startOperator(t *testing.T) *operator {
+	t.Helper()
+	requests := &requestLog{}
+	cfg := rest.CopyConfig(restConfig)
+	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			requests.add(r)
+			return next.RoundTrip(r)
+		})
+	})
+	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
+		Scheme:     scheme,
+		Cache:      CacheOptions(),
+		Logger:     testr.New(t),
+		Metrics:    metricsserver.Options{BindAddress: "0"},
+		Controller: config.Controller{SkipNameValidation: ptr.To(true)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	events := mgr.GetEventRecorder("linli-operator")
+	o := &operator{t: t, requests: requests, communities: &Reconciler{
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: events, Clock: clock.RealClock{},
+	}}
+	classes := &communityclass.Reconciler{Client: mgr.GetClient(), Events: events, Clock: clock.RealClock{}, Image: operatorImage}
+	ctx, cancel := context.WithCancel(t.Context())
+	if err := classes.SetupWithManager(mgr); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.communities.SetupWithManager(ctx, mgr); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- mgr.Start(ctx) }()
+	o.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("the operator ended with: %v", err)
+		}
+	})
+	t.Cleanup(o.stop)
+	if !mgr.GetCache().WaitForCacheSync(ctx) {
+		t.Fatal("the cache did not fill")
+	}
+	return o
+}
+
+// requestLog keeps the requests that write.
+type requestLog struct {
+	mu     sync.Mutex
+	writes []string
+}
+
+func (l *requestLog) add(r *http.Request) {
+	if r.Method == http.MethodGet || strings.Contains(r.URL.Path, "/events") {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.writes = append(l.writes, r.Method+" "+r.URL.Path)
+}
+
+// take returns the writes since the last time.
+func (l *requestLog) take() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	writes := l.writes
+	l.writes = nil
+	return writes
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// await polls until check returns nil; its last error is what the test fails with.
+func await(t *testing.T, what string, check func(ctx context.Context) error) {
+	t.Helper()
+	var last error
+	err := wait.PollUntilContextTimeout(t.Context(), 10*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
+		last = check(ctx)
+		return last == nil, nil
+	})
+	if err != nil {
+		t.Fatalf("%s: %v", what, last)
+	}
+}
+
+func createNamespace(ctx context.Context, name string, labels, annotations map[string]string) error {
+	return admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels, Annotations: annotations}})
+}
+
+func newClass(name string) *v1alpha1.CommunityClass {
+	return &v1alpha1.CommunityClass{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: v1alpha1.CommunityClassSpec{
+			Domain:   "localhost",
+			Gateway:  v1alpha1.Gateway{Namespace: "gateway-system", Name: "linli", Scheme: v1alpha1.SchemeHTTP, Port: 8080},
+			Identity: v1alpha1.Identity{Provider: v1alpha1.IdentityDemo},
+		},
+	}
+}
+
+func newCommunity(name, class string) *v1alpha1.Community {
+	return &v1alpha1.Community{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: v1alpha1.CommunitySpec{
+			ClassName:   class,
+			DisplayName: "站前社区",
+			Region:      v1alpha1.Region{County: "鱼台县", Subdistrict: "滨湖街道"},
+			TimeZone:    "Asia/Shanghai",
+			Phone:       "0537-6211234",
+			Services: v1alpha1.Services{Booking: &v1alpha1.Booking{Venues: []v1alpha1.Venue{{
+				Name: "study", DisplayName: "自习室", Kind: v1alpha1.VenueSeats, Seats: 60, SlotMinutes: 60,
+				Hours: []v1alpha1.OpeningHours{{Days: []v1alpha1.Weekday{"Monday"}, From: "08:00", To: "20:00"}},
+			}}}},
+		},
+	}
+}
+
+// create makes objects and removes classes and communities when the test ends,
+// without waiting for an operator.
+func create(t *testing.T, objects ...client.Object) {
+	t.Helper()
+	for _, o := range objects {
+		if err := admin.Create(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { abandon(t, o) })
+	}
+}
+
+// abandon deletes an object whatever its finalizers say.
+func abandon(t *testing.T, o client.Object) {
+	ctx := context.Background()
+	if err := admin.Get(ctx, client.ObjectKeyFromObject(o), o); err != nil {
+		return
+	}
+	if controllerutil.RemoveFinalizer(o, v1alpha1.Finalizer) {
+		if err := admin.Update(ctx, o); client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
+			t.Error(err)
+		}
+	}
+	if err := admin.Delete(ctx, o); client.IgnoreNotFound(err) != nil {
+		t.Error(err)
+	}
+}
+
+// change updates an object, again when somebody else did so at the same time.
+func change[O client.Object](t *testing.T, o O, edit func(O)) {
+	t.Helper()
+	await(t, "change "+o.GetName(), func(ctx context.Context) error {
+		if err := admin.Get(ctx, client.ObjectKeyFromObject(o), o); err != nil {
+			return err
+		}
+		edit(o)
+		return admin.Update(ctx, o)
+	})
+}
+
+func tenantKey(community string) client.ObjectKey {
+	return client.ObjectKey{Namespace: v1alpha1.NamespaceOf(community), Name: tenant.Name}
+}
+
+// condition describes what a community's Ready condition should be.
+type condition struct {
+	status  metav1.ConditionStatus
+	reason  string
+	message []string // parts
+}
+
+// awaitCondition waits for Ready to be as described and returns the community.
+func awaitCondition(t *testing.T, name string, want condition) *v1alpha1.Community {
+	t.Helper()
+	var c v1alpha1.Community
+	await(t, fmt.Sprintf("community %s becomes Ready=%s, %s", name, want.status, want.reason), func(ctx context.Context) error {
+		if err := admin.Get(ctx, client.ObjectKey{Name: name}, &c); err != nil {
+			return err
+		}
+		got := meta.FindStatusCondition(c.Status.Conditions, v1alpha1.ConditionReady)
+		if got == nil {
+			return fmt.Errorf("no Ready condition, status %+v", c.Status)
+		}
+		if got.Status != want.status || got.Reason != want.reason || got.ObservedGeneration != c.Generation {
+			return fmt.Errorf("Ready is %s, %s at generation %d of %d: %s", got.Status, got.Reason, got.ObservedGeneration, c.Generation, got.Message)
+		}
+		for _, part := range want.message {
+			if !strings.Contains(got.Message, part) {
+				return fmt.Errorf("message %q lacks %q", got.Message, part)
+			}
+		}
+		return nil
+	})
+	return &c
+}
+
+// playReady plays controller-manager, node and gateway: a Pod that is ready,
+// a Deployment that says so, a route that is accepted.
+func playReady(t *testing.T, name string) {
+	t.Helper()
+	playPod(t, name, corev1.ContainerStatus{Name: tenant.Container, Ready: true, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}})
+	playDeployment(t, name, 1)
+	playRoute(t, name, metav1.ConditionTrue, "Accepted", "")
+}
+
+// playDeployment plays the Deployment controller: so many replicas answer.
+func playDeployment(t *testing.T, name string, answering int32) {
+	t.Helper()
+	await(t, "status of the Deployment of "+name, func(ctx context.Context) error {
+		var d appsv1.Deployment
+		if err := admin.Get(ctx, tenantKey(name), &d); err != nil {
+			return err
+		}
+		replicas := *d.Spec.Replicas
+		d.Status = appsv1.DeploymentStatus{
+			ObservedGeneration: d.Generation,
+			Replicas:           replicas, UpdatedReplicas: replicas,
+			ReadyReplicas: answering, AvailableReplicas: answering, UnavailableReplicas: replicas - answering,
+		}
+		return admin.Status().Update(ctx, &d)
+	})
+}
+
+// playPod plays the node: one Pod of the community whose container is so.
+func playPod(t *testing.T, name string, container corev1.ContainerStatus) {
+	t.Helper()
+	await(t, "Pod of "+name, func(ctx context.Context) error {
+		var d appsv1.Deployment
+		if err := admin.Get(ctx, tenantKey(name), &d); err != nil {
+			return err
+		}
+		pod := &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Namespace: d.Namespace, Name: "linli-7d4b9c-x2x4q", Labels: d.Spec.Template.Labels},
+			Spec:       d.Spec.Template.Spec,
+		}
+		pod.Spec.ServiceAccountName = ""
+		if err := admin.Create(ctx, pod); err != nil {
+			if !apierrors.IsAlreadyExists(err) {
+				return err
+			}
+			if err := admin.Get(ctx, client.ObjectKeyFromObject(pod), pod); err != nil {
+				return err
+			}
+		}
+		pod.Status.ContainerStatuses = []corev1.ContainerStatus{container}
+		return admin.Status().Update(ctx, pod)
+	})
+}
+
+// playRoute plays the gateway: it has looked at the community's route.
+func playRoute(t *testing.T, name string, accepted metav1.ConditionStatus, reason, message string) {
+	t.Helper()
+	await(t, "status of the HTTPRoute of "+name, func(ctx context.Context) error {
+		var route gatewayv1.HTTPRoute
+		if err := admin.Get(ctx, tenantKey(name), &route); err != nil {
+			return err
+		}
+		route.Status.Parents = []gatewayv1.RouteParentStatus{{
+			ParentRef:      route.Spec.ParentRefs[0],
+			ControllerName: "linli.io/test",
+			Conditions: []metav1.Condition{{
+				Type: string(gatewayv1.RouteConditionAccepted), Status: accepted, Reason: reason, Message: message,
+				ObservedGeneration: route.Generation, LastTransitionTime: metav1.Now(),
+			}},
+		}}
+		return admin.Status().Update(ctx, &route)
+	})
+}

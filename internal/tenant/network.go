@@ -1,0 +1,104 @@
+package tenant
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
+	networkingv1ac "k8s.io/client-go/applyconfigurations/networking/v1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gatewayv1ac "sigs.k8s.io/gateway-api/applyconfiguration/apis/v1"
+
+	"github.com/linli-io/linli/api/v1alpha1"
+)
+
+// Ports of a Pod. The metrics port carries health too and is never routed.
+const (
+	portHTTP    = 8080
+	portMetrics = 8081
+
+	portNameHTTP    = "http"
+	portNameMetrics = "metrics"
+)
+
+// monitoringNamespace is where Prometheus is expected.
+const monitoringNamespace = "monitoring"
+
+// networkPolicies close a tenant in both directions and open what is needed:
+// the gateway to the pages, the platform and monitoring to the metrics, and
+// the cluster's DNS.
+func networkPolicies(c *v1alpha1.Community, r *v1alpha1.Release) []*networkingv1ac.NetworkPolicyApplyConfiguration {
+	policy := func(name string) *networkingv1ac.NetworkPolicyApplyConfiguration {
+		return networkingv1ac.NetworkPolicy(name, v1alpha1.NamespaceOf(c.Name)).WithLabels(labels(c))
+	}
+	everyPod := metav1ac.LabelSelector
+	ingress := func(port int32, namespaces ...string) *networkingv1ac.NetworkPolicySpecApplyConfiguration {
+		rule := networkingv1ac.NetworkPolicyIngressRule().WithPorts(networkPort(corev1.ProtocolTCP, port))
+		for _, namespace := range namespaces {
+			rule.WithFrom(networkingv1ac.NetworkPolicyPeer().WithNamespaceSelector(namespaceNamed(namespace)))
+		}
+		return networkingv1ac.NetworkPolicySpec().
+			WithPodSelector(everyPod()).
+			WithPolicyTypes(networkingv1.PolicyTypeIngress).
+			WithIngress(rule)
+	}
+	return []*networkingv1ac.NetworkPolicyApplyConfiguration{
+		policy("default-deny").WithSpec(networkingv1ac.NetworkPolicySpec().
+			WithPodSelector(everyPod()).
+			WithPolicyTypes(networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress)),
+		policy("allow-gateway").WithSpec(ingress(portHTTP, r.Class.Gateway.Namespace)),
+		policy("allow-metrics").WithSpec(ingress(portMetrics, v1alpha1.PlatformNamespace, monitoringNamespace)),
+		policy("allow-dns").WithSpec(networkingv1ac.NetworkPolicySpec().
+			WithPodSelector(everyPod()).
+			WithPolicyTypes(networkingv1.PolicyTypeEgress).
+			WithEgress(networkingv1ac.NetworkPolicyEgressRule().
+				WithTo(networkingv1ac.NetworkPolicyPeer().WithNamespaceSelector(namespaceNamed("kube-system"))).
+				WithPorts(networkPort(corev1.ProtocolUDP, 53), networkPort(corev1.ProtocolTCP, 53)))),
+	}
+}
+
+func namespaceNamed(name string) *metav1ac.LabelSelectorApplyConfiguration {
+	return metav1ac.LabelSelector().WithMatchLabels(map[string]string{corev1.LabelMetadataName: name})
+}
+
+func networkPort(protocol corev1.Protocol, port int32) *networkingv1ac.NetworkPolicyPortApplyConfiguration {
+	return networkingv1ac.NetworkPolicyPort().WithProtocol(protocol).WithPort(intstr.FromInt32(port))
+}
+
+func service(c *v1alpha1.Community) *corev1ac.ServiceApplyConfiguration {
+	port := func(name string, number int32) *corev1ac.ServicePortApplyConfiguration {
+		return corev1ac.ServicePort().
+			WithName(name).
+			WithPort(number).
+			WithProtocol(corev1.ProtocolTCP).
+			WithTargetPort(intstr.FromString(name))
+	}
+	return corev1ac.Service(Name, v1alpha1.NamespaceOf(c.Name)).
+		WithLabels(podLabels(c)).
+		WithSpec(corev1ac.ServiceSpec().
+			WithType(corev1.ServiceTypeClusterIP).
+			WithSelector(selector(c)).
+			WithPorts(port(portNameHTTP, portHTTP), port(portNameMetrics, portMetrics)))
+}
+
+func httpRoute(c *v1alpha1.Community, r *v1alpha1.Release) *gatewayv1ac.HTTPRouteApplyConfiguration {
+	gateway := r.Class.Gateway
+	return gatewayv1ac.HTTPRoute(Name, v1alpha1.NamespaceOf(c.Name)).
+		WithLabels(labels(c)).
+		WithSpec(gatewayv1ac.HTTPRouteSpec().
+			WithParentRefs(gatewayv1ac.ParentReference().
+				WithGroup(gatewayv1.GroupName).
+				WithKind("Gateway").
+				WithNamespace(gatewayv1.Namespace(gateway.Namespace)).
+				WithName(gatewayv1.ObjectName(gateway.Name))).
+			WithHostnames(gatewayv1.Hostname(r.Class.Host(c.Name))).
+			WithRules(gatewayv1ac.HTTPRouteRule().
+				WithMatches(gatewayv1ac.HTTPRouteMatch().
+					WithPath(gatewayv1ac.HTTPPathMatch().
+						WithType(gatewayv1.PathMatchPathPrefix).
+						WithValue("/"))).
+				WithBackendRefs(gatewayv1ac.HTTPBackendRef().
+					WithName(Name).
+					WithPort(portHTTP))))
+}
