@@ -8,8 +8,12 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	_ "time/tzdata" // time zones of CronJobs, on machines without zoneinfo
 
 	"github.com/linli-io/linli/hack/devcluster/controlplane"
@@ -24,5 +28,10 @@ func main() {
 	if controlplane.IsComponent(name) {
 		os.Exit(controlplane.RunComponent(name))
 	}
-	os.Exit(2)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := command().ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "devcluster:", err)
+		os.Exit(1)
+	}
 }

@@ -18,6 +18,15 @@ type Layout struct {
 	GatewayPort int `json:"gatewayPort"`
 }
 
+// Flags are the command line flags of devcluster for this layout.
+func (l Layout) Flags() []string {
+	return []string{
+		"--state=" + l.State,
+		fmt.Sprintf("--api-port=%d", l.APIPort),
+		fmt.Sprintf("--gateway-port=%d", l.GatewayPort),
+	}
+}
+
 // Port is a port that the cluster listens on.
 type Port struct {
 	Number   int
@@ -78,6 +87,9 @@ func (l Layout) NodeDir() string { return filepath.Join(l.State, "node") }
 // RunDir holds what is only of use while the cluster runs.
 func (l Layout) RunDir() string { return filepath.Join(l.State, "run") }
 
+// maxStatePath leaves room for the longest path of a socket that the node makes.
+const maxStatePath = 70
+
 // marker is the file that makes a directory a state directory.
 const marker = ".devcluster"
 
@@ -90,6 +102,9 @@ func (l Layout) IsState() bool {
 // Create makes the state directory and what belongs into it. It refuses a
 // directory that has something else in it, because reset removes it as a whole.
 func (l Layout) Create() error {
+	if len(l.State) > maxStatePath {
+		return fmt.Errorf("the path of the state directory is longer than %d bytes, too long for sockets in it: %s; choose another with LINLI_DEV_DIR", maxStatePath, l.State)
+	}
 	if !l.IsState() {
 		entries, err := os.ReadDir(l.State)
 		if err == nil && len(entries) > 0 {

@@ -39,12 +39,7 @@ clientConnection: {kubeconfig: %q}
 		return nil, fmt.Errorf("writing the scheduler's configuration: %w", err)
 	}
 	own := func(name string) Process {
-		return Process{Name: name, Grace: 5 * time.Second, Args: []string{
-			name,
-			"--state=" + l.State,
-			fmt.Sprintf("--api-port=%d", l.APIPort),
-			fmt.Sprintf("--gateway-port=%d", l.GatewayPort),
-		}}
+		return Process{Name: name, Grace: 5 * time.Second, Args: append([]string{"devcluster", name}, l.Flags()...)}
 	}
 	node := own("node")
 	node.Grace = time.Minute // its Pods may take their time

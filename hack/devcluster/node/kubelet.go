@@ -31,6 +31,7 @@ import (
 	"k8s.io/kubernetes/pkg/volume/hostpath"
 	"k8s.io/kubernetes/pkg/volume/projected"
 	"k8s.io/kubernetes/pkg/volume/secret"
+	"k8s.io/kubernetes/pkg/volume/util/hostutil"
 	"k8s.io/kubernetes/pkg/volume/util/subpath"
 
 	"github.com/linli-io/linli/hack/devcluster/controlplane"
@@ -142,7 +143,7 @@ func dependencies(ctx context.Context, l controlplane.Layout, config *kubeletcon
 		OOMAdjuster:               oom.NewFakeOOMAdjuster(),
 		OSInterface:               ownFiles{},
 		Mounter:                   noMounts{},
-		HostUtil:                  hostWithoutMounts{},
+		HostUtil:                  hostWithoutMounts{hostutil.NewHostUtil()},
 		Subpather:                 &subpath.FakeSubpath{}, // a directory within a volume is used as it is
 		VolumePlugins:             volumePlugins(),
 		PodStartupLatencyTracker:  kubeletutil.NewPodStartupLatencyTracker(),

@@ -70,10 +70,12 @@ func (machine) GetRequestedContainersInfo(string, cadvisorv2.RequestOptions) (ma
 	return map[string]*cadvisor.ContainerInfo{}, nil
 }
 
-func (m machine) ImagesFsInfo(context.Context) (cadvisorv2.FsInfo, error)    { return fileSystem(m.dir) }
-func (m machine) RootFsInfo() (cadvisorv2.FsInfo, error)                     { return fileSystem(m.dir) }
-func (m machine) ContainerFsInfo(context.Context) (cadvisorv2.FsInfo, error) { return fileSystem(m.dir) }
-func (m machine) GetDirFsInfo(path string) (cadvisorv2.FsInfo, error)        { return fileSystem(path) }
+func (m machine) ImagesFsInfo(context.Context) (cadvisorv2.FsInfo, error) { return fileSystem(m.dir) }
+func (m machine) RootFsInfo() (cadvisorv2.FsInfo, error)                  { return fileSystem(m.dir) }
+func (m machine) ContainerFsInfo(context.Context) (cadvisorv2.FsInfo, error) {
+	return fileSystem(m.dir)
+}
+func (m machine) GetDirFsInfo(path string) (cadvisorv2.FsInfo, error) { return fileSystem(path) }
 
 func fileSystem(path string) (cadvisorv2.FsInfo, error) {
 	var stat unix.Statfs_t
@@ -120,7 +122,7 @@ func (noMounts) IsMountPoint(path string) (bool, error) {
 }
 
 // hostWithoutMounts is the host, less what only root may do.
-type hostWithoutMounts struct{ hostutil.HostUtil }
+type hostWithoutMounts struct{ *hostutil.HostUtil }
 
 // MakeRShared is a mount option of the kubelet's directory.
 func (hostWithoutMounts) MakeRShared(string) error { return nil }

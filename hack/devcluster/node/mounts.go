@@ -10,17 +10,17 @@ import (
 // mounts are the places of a container that are somewhere else on the machine.
 // Nothing is mounted: the paths are rewritten where the Pod names them, in
 // arguments and environment.
-type mounts []mount
+type mounts []place
 
-type mount struct{ container, host string }
+type place struct{ container, host string }
 
 // newMounts sorts the mounts so that the innermost comes first.
 func newMounts(list []*cri.Mount) mounts {
 	var m mounts
 	for _, entry := range list {
-		m = append(m, mount{strings.TrimSuffix(entry.GetContainerPath(), "/"), entry.GetHostPath()})
+		m = append(m, place{strings.TrimSuffix(entry.GetContainerPath(), "/"), entry.GetHostPath()})
 	}
-	slices.SortStableFunc(m, func(a, b mount) int { return len(b.container) - len(a.container) })
+	slices.SortStableFunc(m, func(a, b place) int { return len(b.container) - len(a.container) })
 	return m
 }
 
@@ -53,9 +53,9 @@ func (m mounts) rewrite(text string) string {
 }
 
 // at finds the mount whose path begins at a place of the text.
-func (m mounts) at(text string, i int) (mount, bool) {
+func (m mounts) at(text string, i int) (place, bool) {
 	if i > 0 && partOfPath(text[i-1]) {
-		return mount{}, false
+		return place{}, false
 	}
 	for _, entry := range m {
 		rest, ok := strings.CutPrefix(text[i:], entry.container)
@@ -63,7 +63,7 @@ func (m mounts) at(text string, i int) (mount, bool) {
 			return entry, true
 		}
 	}
-	return mount{}, false
+	return place{}, false
 }
 
 func partOfPath(c byte) bool {

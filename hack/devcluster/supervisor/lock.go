@@ -2,8 +2,11 @@ package supervisor
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,10 +24,11 @@ var ErrRunning = errors.New("the cluster of this state directory is running")
 // Lock takes the lock of a state directory, which the kernel releases when the
 // holder ends, however that happens.
 func Lock(l controlplane.Layout) (*os.File, error) {
-	return lockFile(filepath.Join(l.RunDir(), "supervisor.lock"))
+	return LockFile(filepath.Join(l.RunDir(), "supervisor.lock"))
 }
 
-func lockFile(path string) (*os.File, error) {
+// LockFile takes the lock of a file, or returns ErrRunning if another process has it.
+func LockFile(path string) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
@@ -64,15 +68,16 @@ func Running(l controlplane.Layout) (*Status, error) {
 	return &status, nil
 }
 
-// Start starts a supervisor in the background: devcluster run with args, in a
-// session of its own, with its output in the log directory.
-func Start(l controlplane.Layout, args ...string) error {
+// Start starts a supervisor in the background, in a session of its own, with its
+// output in the log directory.
+func Start(l controlplane.Layout) error {
 	output, err := openLog(l, "supervisor")
 	if err != nil {
 		return err
 	}
 	defer output.Close()
-	command := exec.Command("/proc/self/exe", append([]string{"run"}, args...)...)
+	command := exec.Command("/proc/self/exe")
+	command.Args = append([]string{"devcluster", "run"}, l.Flags()...)
 	command.Stdout, command.Stderr = output, output
 	command.Dir = l.RunDir()
 	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -109,4 +114,22 @@ func Stop(ctx context.Context, l controlplane.Layout) error {
 		}
 	}
 	return KillLeftovers(ctx, l)
+}
+
+// BinaryDigest identifies the running program.
+func BinaryDigest() (string, error) {
+	return digest("/proc/self/exe")
+}
+
+func digest(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	hash := sha256.New()
+	if _, err := io.Copy(hash, file); err != nil {
+		return "", fmt.Errorf("reading %s: %w", path, err)
+	}
+	return hex.EncodeToString(hash.Sum(nil)), nil
 }

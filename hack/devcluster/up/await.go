@@ -1,0 +1,161 @@
+package up
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// stall is after how long without progress the reason is told.
+const stall = 15 * time.Second
+
+// await waits until the operator, all Pods and all communities are ready. A Pod
+// counts when it runs the given image, if it is another version of it, and has
+// started since the cluster did: what is left from the run before says it is
+// ready, too.
+func (c *cluster) await(ctx context.Context, image string, since time.Time, say *progress) error {
+	say.step("Waiting until everything is ready")
+	var last string
+	lastChange := time.Now()
+	for {
+		summary, reasons, err := c.look(ctx, image, since)
+		if err == nil && summary == "" {
+			return nil
+		}
+		if err != nil {
+			summary, reasons = "the API server does not answer", []string{err.Error()}
+		}
+		if summary != last {
+			last, lastChange = summary, time.Now()
+		}
+		if time.Since(lastChange) > stall && len(reasons) > 0 {
+			say.waiting("%s; %s", summary, reasons[0])
+		} else {
+			say.waiting("%s", summary)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s:\n  %s", summary, strings.Join(reasons, "\n  "))
+		case <-time.After(300 * time.Millisecond):
+		}
+	}
+}
+
+// look tells what is not ready yet, in short and why; nothing if all is.
+func (c *cluster) look(ctx context.Context, image string, since time.Time) (summary string, reasons []string, err error) {
+	deployments, err := c.client.AppsV1().Deployments(metav1.NamespaceAll).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return "", nil, err
+	}
+	pods, err := c.client.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return "", nil, err
+	}
+	communities, err := c.communities(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	available, stale := 0, 0
+	for _, d := range deployments.Items {
+		if reason := deploymentReason(&d); reason != "" {
+			reasons = append(reasons, reason)
+			continue
+		}
+		available++
+	}
+	for _, pod := range pods.Items {
+		if reason := podReason(&pod, image, since); reason != "" {
+			reasons = append(reasons, reason)
+			stale++
+		}
+	}
+	ready := 0
+	var waiting []string
+	for _, community := range communities {
+		if reason := communityReason(&community); reason != "" {
+			waiting = append(waiting, reason)
+			continue
+		}
+		ready++
+	}
+	// The communities say best what is wrong with theirs.
+	reasons = append(waiting, reasons...)
+	if len(reasons) == 0 {
+		return "", nil, nil
+	}
+	if len(communities) > 0 && ready < len(communities) {
+		return fmt.Sprintf("%d of %d communities Ready", ready, len(communities)), reasons, nil
+	}
+	return fmt.Sprintf("%d of %d Deployments available, %d Pods not ready", available, len(deployments.Items), stale), reasons, nil
+}
+
+func deploymentReason(d *appsv1.Deployment) string {
+	wanted := int32(1)
+	if d.Spec.Replicas != nil {
+		wanted = *d.Spec.Replicas
+	}
+	switch {
+	case d.Status.ObservedGeneration < d.Generation:
+		return fmt.Sprintf("Deployment %s/%s: not seen by the controller manager yet", d.Namespace, d.Name)
+	case d.Status.UpdatedReplicas < wanted || d.Status.AvailableReplicas < wanted || d.Status.Replicas > d.Status.UpdatedReplicas:
+		return fmt.Sprintf("Deployment %s/%s: %d of %d replicas updated, %d available", d.Namespace, d.Name,
+			d.Status.UpdatedReplicas, wanted, d.Status.AvailableReplicas)
+	}
+	return ""
+}
+
+// podReason tells why a Pod is not ready; nothing if it is, or need not be.
+func podReason(pod *v1.Pod, image string, since time.Time) string {
+	if pod.Status.Phase == v1.PodSucceeded || pod.Status.Phase == v1.PodFailed {
+		return ""
+	}
+	name := "Pod " + pod.Namespace + "/" + pod.Name
+	if pod.DeletionTimestamp != nil {
+		return name + ": is being stopped"
+	}
+	for _, status := range pod.Status.ContainerStatuses {
+		switch s := status.State; {
+		case s.Waiting != nil:
+			return strings.TrimSuffix(fmt.Sprintf("%s: %s: %s", name, s.Waiting.Reason, s.Waiting.Message), ": ")
+		case s.Terminated != nil:
+			return strings.TrimSpace(fmt.Sprintf("%s: ended with exit code %d %s", name, s.Terminated.ExitCode, s.Terminated.Message))
+		case s.Running != nil && s.Running.StartedAt.Time.Before(since.Truncate(time.Second)):
+			return name + ": starts again"
+		}
+		if otherVersion(status.Image, image) {
+			return name + ": still runs the image before, " + status.Image
+		}
+	}
+	for _, condition := range pod.Status.Conditions {
+		if condition.Status != v1.ConditionTrue && (condition.Type == v1.PodReady || condition.Type == v1.PodScheduled) {
+			return strings.TrimSuffix(fmt.Sprintf("%s: not %s: %s", name, condition.Type, condition.Message), ": ")
+		}
+	}
+	return ""
+}
+
+func otherVersion(image, current string) bool {
+	name, _, _ := strings.Cut(current, ":")
+	return current != "" && strings.HasPrefix(image, name+":") && image != current
+}
+
+// communityReason tells why a community is not ready; nothing if it is.
+func communityReason(community *unstructured.Unstructured) string {
+	status, reason, message := condition(community.Object, "Ready")
+	seen, _, _ := unstructured.NestedInt64(community.Object, "status", "observedGeneration")
+	switch {
+	case status == "":
+		return community.GetName() + ": not seen by the operator yet"
+	case seen != community.GetGeneration():
+		return community.GetName() + ": its last change was not seen by the operator yet"
+	case status != "True":
+		return strings.TrimSuffix(fmt.Sprintf("%s: %s: %s", community.GetName(), reason, message), ": ")
+	}
+	return ""
+}
