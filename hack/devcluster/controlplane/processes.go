@@ -124,6 +124,10 @@ func controllerManagerArgs(l Layout) []string {
 		"--cluster-signing-cert-file=" + l.CAFile(),
 		"--cluster-signing-key-file=" + l.pki(clusterCA+".key"),
 		"--profiling=false",
+		"--flex-volume-plugin-dir=" + filepath.Join(l.RunDir(), "flexvolume"),
+		// The Pods' addresses are loopback addresses, which Kubernetes refuses in
+		// Endpoints and EndpointSlices. The gateway finds Pods without them.
+		"--controllers=*,-endpoints-controller,-endpointslice-controller,-endpointslice-mirroring-controller",
 	}
 }
 

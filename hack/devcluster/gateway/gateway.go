@@ -1,5 +1,5 @@
 // Package gateway serves the HTTPRoutes of the Gateway API on a port of the
-// loopback address, straight to the ready endpoints of Services.
+// loopback address, straight to the ready Pods of Services.
 package gateway
 
 import (
@@ -20,7 +20,6 @@ import (
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	corelisters "k8s.io/client-go/listers/core/v1"
-	discoverylisters "k8s.io/client-go/listers/discovery/v1"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/clientcmd"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -89,7 +88,7 @@ type controller struct {
 	grants     gatewaylisters.ReferenceGrantLister
 	namespaces corelisters.NamespaceLister
 	services   corelisters.ServiceLister
-	slices     discoverylisters.EndpointSliceLister
+	pods       corelisters.PodLister
 }
 
 func (c *controller) run(ctx context.Context, client kubernetes.Interface) {
@@ -105,7 +104,7 @@ func (c *controller) run(ctx context.Context, client kubernetes.Interface) {
 	c.classes, c.gateways = v.GatewayClasses().Lister(), v.Gateways().Lister()
 	c.routes, c.grants = v.HTTPRoutes().Lister(), v.ReferenceGrants().Lister()
 	c.namespaces, c.services = core.Core().V1().Namespaces().Lister(), core.Core().V1().Services().Lister()
-	c.slices = core.Discovery().V1().EndpointSlices().Lister()
+	c.pods = core.Core().V1().Pods().Lister()
 	note := cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(any) { c.note() },
 		UpdateFunc: func(_, _ any) { c.note() },
@@ -113,7 +112,7 @@ func (c *controller) run(ctx context.Context, client kubernetes.Interface) {
 	}
 	for _, informer := range []cache.SharedIndexInformer{
 		v.GatewayClasses().Informer(), v.Gateways().Informer(), v.HTTPRoutes().Informer(), v.ReferenceGrants().Informer(),
-		core.Core().V1().Namespaces().Informer(), core.Core().V1().Services().Informer(), core.Discovery().V1().EndpointSlices().Informer(),
+		core.Core().V1().Namespaces().Informer(), core.Core().V1().Services().Informer(), core.Core().V1().Pods().Informer(),
 	} {
 		if _, err := informer.AddEventHandler(note); err != nil {
 			c.log.Error("watching", "error", err) // only of a stopped informer
@@ -167,7 +166,7 @@ func (c *controller) objects() (objects, error) {
 	o.grants, errs[3] = c.grants.List(all)
 	o.namespaces, errs[4] = c.namespaces.List(all)
 	o.services, errs[5] = c.services.List(all)
-	o.slices, errs[6] = c.slices.List(all)
+	o.pods, errs[6] = c.pods.List(all)
 	return o, errors.Join(errs[:]...)
 }
 

@@ -9,9 +9,9 @@ import (
 	"strings"
 
 	v1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
@@ -24,7 +24,7 @@ type objects struct {
 	grants     []*gatewayv1.ReferenceGrant
 	namespaces []*v1.Namespace
 	services   []*v1.Service
-	slices     []*discoveryv1.EndpointSlice
+	pods       []*v1.Pod
 }
 
 // resolved is what follows from the objects: what to serve, and what to say
@@ -41,7 +41,7 @@ type resolver struct {
 	port       int32 // on which the gateway listens
 	namespaces map[string]labels.Set
 	services   map[string]*v1.Service
-	slices     map[string][]*discoveryv1.EndpointSlice // by namespace/name of the service
+	pods       map[string][]*v1.Pod // by namespace
 	attached   map[*gatewayv1.Listener]int32
 }
 
@@ -53,7 +53,7 @@ func resolve(o objects, port int32) resolved {
 		port:       port,
 		namespaces: map[string]labels.Set{},
 		services:   map[string]*v1.Service{},
-		slices:     map[string][]*discoveryv1.EndpointSlice{},
+		pods:       map[string][]*v1.Pod{},
 		attached:   map[*gatewayv1.Listener]int32{},
 	}
 	for _, n := range o.namespaces {
@@ -62,9 +62,8 @@ func resolve(o objects, port int32) resolved {
 	for _, s := range o.services {
 		r.services[s.Namespace+"/"+s.Name] = s
 	}
-	for _, s := range o.slices {
-		key := s.Namespace + "/" + s.Labels[discoveryv1.LabelServiceName]
-		r.slices[key] = append(r.slices[key], s)
+	for _, p := range o.pods {
+		r.pods[p.Namespace] = append(r.pods[p.Namespace], p)
 	}
 	own := map[string]*gatewayv1.Gateway{}
 	for _, g := range o.gateways {
@@ -256,7 +255,7 @@ func (r *resolver) backends(route *gatewayv1.HTTPRoute) ([][]backend, metav1.Con
 	return all, resolvedRefs
 }
 
-// endpoints finds the addresses of the ready endpoints of a Service's port.
+// endpoints finds the addresses of the ready Pods behind a Service's port.
 func (r *resolver) endpoints(namespace string, ref gatewayv1.BackendObjectReference) (_ []string, _ gatewayv1.RouteConditionReason, message string) {
 	if !isKind(ref.Group, ref.Kind, "", "Service") {
 		return nil, gatewayv1.RouteReasonInvalidKind, "this gateway sends requests to Services only."
@@ -274,23 +273,50 @@ func (r *resolver) endpoints(namespace string, ref gatewayv1.BackendObjectRefere
 	if i < 0 {
 		return nil, gatewayv1.RouteReasonBackendNotFound, fmt.Sprintf("the Service %s has no port %d.", key, ptr.Deref(ref.Port, 0))
 	}
+	return r.readyPods(service, service.Spec.Ports[i]), "", ""
+}
+
+// readyPods finds the addresses of a Service's port. It looks at the Pods and
+// not at EndpointSlices: Kubernetes refuses loopback addresses in those.
+func (r *resolver) readyPods(service *v1.Service, port v1.ServicePort) []string {
+	if len(service.Spec.Selector) == 0 {
+		return nil
+	}
 	var addresses []string
-	for _, slice := range r.slices[key] {
-		for _, port := range slice.Ports {
-			if ptr.Deref(port.Name, "") != service.Spec.Ports[i].Name || port.Port == nil {
-				continue
-			}
-			for _, endpoint := range slice.Endpoints {
-				if !ptr.Deref(endpoint.Conditions.Ready, true) {
-					continue
-				}
-				for _, address := range endpoint.Addresses {
-					addresses = append(addresses, net.JoinHostPort(address, strconv.Itoa(int(*port.Port))))
-				}
+	for _, pod := range r.pods[service.Namespace] {
+		if !labels.SelectorFromSet(service.Spec.Selector).Matches(labels.Set(pod.Labels)) || !isReady(pod) {
+			continue
+		}
+		if number := targetPort(pod, port); number != 0 {
+			addresses = append(addresses, net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(int(number))))
+		}
+	}
+	return addresses
+}
+
+func isReady(pod *v1.Pod) bool {
+	return pod.DeletionTimestamp == nil && pod.Status.PodIP != "" && slices.ContainsFunc(pod.Status.Conditions, func(c v1.PodCondition) bool {
+		return c.Type == v1.PodReady && c.Status == v1.ConditionTrue
+	})
+}
+
+// targetPort is the port of the Pod to which a Service's port leads, 0 if the
+// Pod has none of that name.
+func targetPort(pod *v1.Pod, port v1.ServicePort) int32 {
+	switch {
+	case port.TargetPort.Type == intstr.Int && port.TargetPort.IntVal != 0:
+		return port.TargetPort.IntVal
+	case port.TargetPort.Type == intstr.Int:
+		return port.Port
+	}
+	for _, container := range pod.Spec.Containers {
+		for _, p := range container.Ports {
+			if p.Name == port.TargetPort.StrVal && cmp.Or(p.Protocol, v1.ProtocolTCP) == cmp.Or(port.Protocol, v1.ProtocolTCP) {
+				return p.ContainerPort
 			}
 		}
 	}
-	return addresses, "", ""
+	return 0
 }
 
 func (r *resolver) granted(from, to, service string) bool {

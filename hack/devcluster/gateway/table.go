@@ -30,7 +30,7 @@ type entry struct {
 	order    int // of the match in its route
 }
 
-// backend is where a rule sends requests. Only ready endpoints are named.
+// backend is where a rule sends requests. Only ready Pods are named.
 type backend struct {
 	weight    int
 	invalid   bool // the reference leads nowhere: an error of the route's author

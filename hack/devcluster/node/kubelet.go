@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/trace/noop"
+	"golang.org/x/sys/unix"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
@@ -95,6 +96,7 @@ func configuration(l controlplane.Layout) (*options.KubeletFlags, *kubeletconfig
 	c.Authorization.Mode = kubeletconfig.KubeletAuthorizationModeWebhook
 	c.RegisterNode = true
 	c.MaxPods = 1000
+	c.MaxOpenFiles = maxOpenFiles()
 	c.PodLogsDir = filepath.Join(l.NodeDir(), "logs")
 	c.SyncFrequency = metav1.Duration{Duration: syncFrequency}
 	c.CrashLoopBackOff.MaxContainerRestartPeriod = &metav1.Duration{Duration: maxRestartPause}
@@ -103,13 +105,25 @@ func configuration(l controlplane.Layout) (*options.KubeletFlags, *kubeletconfig
 	c.EnforceNodeAllocatable = nil
 	c.FailSwapOn = false
 	c.FailCgroupV1 = false
+	// Processes use the machine's resolver. Without an address here the kubelet
+	// warns about that at every Pod.
 	c.ResolverConfig = ""
+	c.ClusterDNS = []string{"127.0.0.1"}
 	c.EnableControllerAttachDetach = false
 	c.LocalStorageCapacityIsolation = false
 	c.EvictionHard = nil
 	c.ImageGCHighThresholdPercent = 100
 	c.VolumeStatsAggPeriod = metav1.Duration{Duration: -1}
 	return f, c, nil
+}
+
+// maxOpenFiles is the limit that everybody may set: the hard limit.
+func maxOpenFiles() int64 {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 1024
+	}
+	return int64(min(limit.Max, 1<<20))
 }
 
 func dependencies(ctx context.Context, l controlplane.Layout, config *kubeletconfig.KubeletConfiguration, runtime *runtime) (*kubelet.Dependencies, func(<-chan struct{}), error) {

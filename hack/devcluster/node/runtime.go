@@ -76,8 +76,8 @@ func podAddress(apiPort int, n uint16) netip.Addr {
 }
 
 // nextAddress hands out addresses in turn, across restarts too: for a while
-// EndpointSlices still name the address of a Pod that is gone, and nobody else
-// may answer there. The caller holds the lock.
+// others still know the address of a Pod that is gone, and nobody else may
+// answer there. The caller holds the lock.
 func (r *runtime) nextAddress() (netip.Addr, error) {
 	path := filepath.Join(r.layout.NodeDir(), "last-address")
 	var last uint64
