@@ -15,7 +15,7 @@ build() {
   (cd "$module" && go mod download) || { echo "Modules of $what could not be downloaded; is the Go module proxy reachable?" >&2; exit 1; }
   total=$(cd "$module" && go list -deps . | wc -l)
   # go build -v names each package as it is compiled; all else it says is an error.
-  if ! (cd "$module" && go build -v -trimpath -buildvcs=false -ldflags "-s -w $ldflags" -o "$output" . 2>&1) |
+  if ! (cd "$module" && go build -v -buildvcs=false -ldflags "-s -w $ldflags" -o "$output" . 2>&1) |
     awk -v total="$total" -v errors="$errors" '
       /^[A-Za-z0-9._~\/-]+$/ { n++; if (n % 100 == 0) { printf "  compiled %d of at most %d packages\n", n, total; fflush() }; next }
       { print > errors }'; then
