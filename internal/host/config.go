@@ -31,6 +31,7 @@ type Snapshot struct {
 // Release, read from files that Kubernetes replaces when they change.
 type Config struct {
 	dir         string
+	watcher     *fsnotify.Watcher
 	current     atomic.Pointer[Snapshot]
 	subscribers []func(context.Context, Snapshot) error
 	log         *slog.Logger
@@ -65,9 +66,19 @@ func openConfig(dir string, log *slog.Logger, c clock.WithTicker, metrics promet
 		}),
 	}
 	metrics.MustRegister(config.good, config.changes)
+	// Watching begins before reading, so that no change falls in between. The
+	// directory is watched, not the files: Kubernetes swaps a link in it.
+	var err error
+	if config.watcher, err = fsnotify.NewWatcher(); err != nil {
+		return nil, fmt.Errorf("watching the configuration in %s: %w", dir, err)
+	}
+	if err := config.watcher.Add(dir); err != nil {
+		return nil, errors.Join(fmt.Errorf("configuration: watching %s: %w; the ConfigMap of the community must be mounted there", dir, err),
+			config.watcher.Close())
+	}
 	s, err := readSnapshot(dir)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, config.watcher.Close())
 	}
 	config.current.Store(&s)
 	config.good.Set(1)
@@ -96,15 +107,6 @@ func (c *Config) publish(ctx context.Context) error {
 
 // watch takes over changes of the files until ctx is done.
 func (c *Config) watch(ctx context.Context) error {
-	watcher, err := fsnotify.NewWatcher()
-	if err != nil {
-		return fmt.Errorf("watching the configuration in %s: %w", c.dir, err)
-	}
-	defer watcher.Close()
-	// The directory, not the files: Kubernetes swaps a link in it.
-	if err := watcher.Add(c.dir); err != nil {
-		return fmt.Errorf("watching the configuration in %s: %w", c.dir, err)
-	}
 	poll := c.clock.NewTicker(configPoll)
 	defer poll.Stop()
 	var retry <-chan time.Time
@@ -112,8 +114,8 @@ func (c *Config) watch(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-watcher.Events:
-		case err := <-watcher.Errors:
+		case <-c.watcher.Events:
+		case err := <-c.watcher.Errors:
 			c.log.Warn("watching the configuration", "error", err)
 		case <-poll.C():
 		case <-retry:

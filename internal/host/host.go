@@ -150,7 +150,7 @@ func (h *Host) open(ctx context.Context) (err error) {
 		return fmt.Errorf("taking over the configuration: %w", err)
 	}
 	h.public = &http.Server{
-		Handler:           h.handler(root),
+		Handler:           h.handler(h.guard(root)),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      60 * time.Second,
@@ -360,6 +360,9 @@ func (h *Host) close() error {
 				errs = append(errs, err)
 			}
 		}
+	}
+	if h.config != nil {
+		errs = append(errs, h.config.watcher.Close())
 	}
 	for _, db := range h.databases {
 		errs = append(errs, db.Close())

@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -34,6 +36,11 @@ type Options struct {
 	Clock clock.WithTicker
 	// DataDir is the data directory; empty means a new one.
 	DataDir string
+	// Log is where the host logs to; nil means the test's own output.
+	Log io.Writer
+	// ConfigVolume lays the configuration out as Kubernetes mounts a
+	// ConfigMap: links into a directory that is itself swapped by a link.
+	ConfigVolume bool
 }
 
 // Server is a host that runs in the test process until the test ends.
@@ -47,6 +54,8 @@ type Server struct {
 	DataDir    string
 
 	addr      string
+	volume    bool
+	versions  int
 	community *v1alpha1.Community
 	release   *v1alpha1.Release
 	stop      context.CancelFunc
@@ -110,9 +119,12 @@ func TryStart(t testing.TB, o Options) (*Server, error) {
 	if o.DataDir == "" {
 		o.DataDir = t.TempDir()
 	}
+	if o.Log == nil {
+		o.Log = t.Output()
+	}
 	s := &Server{
 		ConfigDir: t.TempDir(), DataDir: o.DataDir,
-		community: o.Community, release: o.Release,
+		volume: o.ConfigVolume, community: o.Community, release: o.Release,
 		ended: make(chan error, 1),
 	}
 	s.WriteConfig(t)
@@ -126,7 +138,7 @@ func TryStart(t testing.TB, o Options) (*Server, error) {
 		ConfigDir: s.ConfigDir, KeysDir: keys, DataDir: o.DataDir,
 		Address: "127.0.0.1:0", MetricsAddress: "127.0.0.1:0",
 		Clock: o.Clock,
-		Log:   slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Log:   slog.New(slog.NewTextHandler(o.Log, nil)),
 	})
 	if err != nil {
 		stop()
@@ -177,16 +189,39 @@ func (s *Server) Configure(t testing.TB, change func(*v1alpha1.Community)) {
 // WriteConfig writes the files of the configuration as they should be.
 func (s *Server) WriteConfig(t testing.TB) {
 	t.Helper()
+	dir := s.ConfigDir
+	s.versions++
+	version := fmt.Sprintf("..v%d", s.versions)
+	if s.volume {
+		dir = filepath.Join(dir, version)
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for name, object := range map[string]any{"community.yaml": s.community, "release.yaml": s.release} {
 		data, err := yaml.Marshal(object)
 		if err != nil {
 			t.Fatal(err)
 		}
-		path := filepath.Join(s.ConfigDir, name)
+		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path+".new", data, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.Rename(path+".new", path); err != nil {
+			t.Fatal(err)
+		}
+		if s.volume && s.versions == 1 {
+			if err := os.Symlink(filepath.Join("..data", name), filepath.Join(s.ConfigDir, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if s.volume {
+		next, current := filepath.Join(s.ConfigDir, "..data_tmp"), filepath.Join(s.ConfigDir, "..data")
+		if err := os.Symlink(version, next); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(next, current); err != nil {
 			t.Fatal(err)
 		}
 	}
