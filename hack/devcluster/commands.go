@@ -88,7 +88,7 @@ func run(ctx context.Context, l controlplane.Layout) error {
 	if err := l.Create(); err != nil {
 		return err
 	}
-	lock, err := supervisor.Lock(l)
+	lock, err := supervisor.Lock(ctx, l)
 	if err != nil {
 		return fmt.Errorf("%s: %w", l.State, err)
 	}

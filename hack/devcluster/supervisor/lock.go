@@ -22,9 +22,29 @@ import (
 var ErrRunning = errors.New("the cluster of this state directory is running")
 
 // Lock takes the lock of a state directory, which the kernel releases when the
-// holder ends, however that happens.
-func Lock(l controlplane.Layout) (*os.File, error) {
-	return LockFile(filepath.Join(l.RunDir(), "supervisor.lock"))
+// holder ends, however that happens. Whoever only looks whether it is taken has
+// it for a moment, so Lock tries more than once.
+func Lock(ctx context.Context, l controlplane.Layout) (*os.File, error) {
+	var lock *os.File
+	var lockErr error
+	_ = wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, 2*time.Second, true, func(context.Context) (bool, error) {
+		lock, lockErr = tryLock(l)
+		return !errors.Is(lockErr, ErrRunning), nil
+	})
+	return lock, lockErr
+}
+
+// tryLock takes the lock, and removes what its last holder said about itself.
+func tryLock(l controlplane.Layout) (*os.File, error) {
+	lock, err := LockFile(filepath.Join(l.RunDir(), "supervisor.lock"))
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(statusFile(l)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		lock.Close()
+		return nil, err
+	}
+	return lock, nil
 }
 
 // LockFile takes the lock of a file, or returns ErrRunning if another process has it.
@@ -47,7 +67,7 @@ func LockFile(path string) (*os.File, error) {
 // Running returns the status of the supervisor that runs for this state
 // directory, or nil if there is none.
 func Running(l controlplane.Layout) (*Status, error) {
-	lock, err := Lock(l)
+	lock, err := tryLock(l)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return nil, nil
@@ -100,7 +120,7 @@ func Stop(ctx context.Context, l controlplane.Layout) error {
 			return fmt.Errorf("stopping the supervisor (process %d): %w", status.PID, err)
 		}
 		err := wait.PollUntilContextCancel(ctx, 100*time.Millisecond, true, func(context.Context) (bool, error) {
-			lock, err := Lock(l)
+			lock, err := tryLock(l)
 			if errors.Is(err, ErrRunning) {
 				return false, nil
 			}

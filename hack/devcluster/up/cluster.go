@@ -156,10 +156,10 @@ func manifestsOverlay(image string) string {
 	return fmt.Sprintf(`images:
   - {name: %s, newName: %s, newTag: %q}
 replacements:
-  - source: {kind: Deployment, fieldPath: spec.template.spec.containers.0.image}
+  - source: {kind: Deployment, name: linli-operator, fieldPath: "spec.template.spec.containers.[name=operator].image"}
     targets:
-      - select: {kind: Deployment}
-        fieldPaths: ["spec.template.spec.containers.0.env.[name=LINLI_IMAGE].value"]
+      - select: {kind: Deployment, name: linli-operator}
+        fieldPaths: ["spec.template.spec.containers.[name=operator].env.[name=LINLI_IMAGE].value"]
 `, filepath.Base(name), name, tag)
 }
 
