@@ -15,6 +15,9 @@ import (
 // stall is after how long without progress the reason is told.
 const stall = 15 * time.Second
 
+// maxReasons is how many reasons are told at the end.
+const maxReasons = 12
+
 // await waits until the operator, all Pods and all communities are ready. A Pod
 // counts when it runs the given image, if it is another version of it, and has
 // started since the cluster did: what is left from the run before says it is
@@ -41,6 +44,9 @@ func (c *cluster) await(ctx context.Context, image string, since time.Time, say 
 		}
 		select {
 		case <-ctx.Done():
+			if more := len(reasons) - maxReasons; more > 0 {
+				reasons = append(reasons[:maxReasons], fmt.Sprintf("and %d more", more))
+			}
 			return fmt.Errorf("%s:\n  %s", summary, strings.Join(reasons, "\n  "))
 		case <-time.After(300 * time.Millisecond):
 		}
