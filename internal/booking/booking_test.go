@@ -251,7 +251,7 @@ func anyVenue(t *rapid.T) Venue {
 		}
 		in.Hours = append(in.Hours, v1alpha1.OpeningHours{
 			Days: rapid.SliceOfNDistinct(rapid.SampledFrom(everyDay), 1, 7, rapid.ID).Draw(t, "days"),
-			From: clock(at), To: clock(to),
+			From: hhmm(at), To: hhmm(to),
 		})
 		at = to + 5*rapid.IntRange(0, 30).Draw(t, "gap")
 	}
@@ -262,7 +262,7 @@ func anyVenue(t *rapid.T) Venue {
 	return v
 }
 
-func clock(minutes int) string {
+func hhmm(minutes int) string {
 	if minutes == minutesPerDay {
 		return "24:00"
 	}
@@ -437,7 +437,7 @@ func FuzzParseTimeOfDay(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if m < 0 || m > minutesPerDay || m%cellMinutes != 0 || (clock(m) != s) {
+		if m < 0 || m > minutesPerDay || m%cellMinutes != 0 || (hhmm(m) != s) {
 			t.Errorf("%q was read as %d minutes", s, m)
 		}
 	})

@@ -19,17 +19,11 @@ import (
 	"github.com/linli-io/linli/internal/database"
 )
 
-//go:embed migrations
+//go:embed migrations/*/*.sql
 var migrationFiles embed.FS
 
 // Migrations are the migrations of the service's database, by engine.
-func Migrations() fs.FS {
-	files, err := fs.Sub(migrationFiles, "migrations")
-	if err != nil {
-		panic(err) // the directory is in the program
-	}
-	return files
-}
+func Migrations() (fs.FS, error) { return fs.Sub(migrationFiles, "migrations") }
 
 // What the store answers beside Refusals.
 var (
@@ -477,41 +471,41 @@ func (s *Store) Bookings(ctx context.Context, person string, which Which, after 
 	return bookings, nil
 }
 
-// Cancel cancels a person's booking and frees its place. Cancelling again
-// changes nothing. It returns ErrNotFound, or a *Refusal if it is too late.
-func (s *Store) Cancel(ctx context.Context, person string, id uuid.UUID, now time.Time) (Booking, error) {
-	var b Booking
-	err := s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) (err error) {
-		if b, err = bookingIn(ctx, tx, person, id); err != nil || !b.Live() {
-			return err
-		}
-		if refusal := CheckCancel(b, now); refusal != nil {
-			return refusal
-		}
-		b.CancelledAt = time.Unix(now.Unix(), 0)
-		result, err := tx.NewUpdate().Model((*bookingRow)(nil)).Set("cancelled_at = ?", now.Unix()).
-			Where("id = ? AND cancelled_at IS NULL", id).Exec(ctx)
-		if err != nil {
-			return fmt.Errorf("cancelling booking %s: %w", id, err)
-		}
-		if n, err := result.RowsAffected(); err != nil || n == 0 {
-			return err // somebody cancelled it at the same moment and freed the place
-		}
-		from, to := b.Cells()
-		if _, err := tx.NewDelete().Model((*cellRow)(nil)).
-			Where("venue = ? AND cell >= ? AND cell < ? AND place = ?", b.Venue, from, to, b.Place).Exec(ctx); err != nil {
-			return fmt.Errorf("freeing the place of booking %s: %w", id, err)
-		}
-		if _, err := tx.NewDelete().Model((*dailyRow)(nil)).
-			Where("venue = ? AND person = ? AND day = ? AND booking = ?", b.Venue, person, b.Day.String(), id).Exec(ctx); err != nil {
-			return fmt.Errorf("uncounting booking %s: %w", id, err)
-		}
-		return nil
+// Cancel cancels a person's booking and frees its place. Cancelling again is
+// no error and leaves changed false. It returns ErrNotFound, or a *Refusal if
+// it is too late.
+func (s *Store) Cancel(ctx context.Context, person string, id uuid.UUID, now time.Time) (b Booking, changed bool, err error) {
+	err = s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		b, changed, err = cancel(ctx, tx, person, id, now)
+		return err
 	})
 	if err != nil {
-		return Booking{}, err
+		return Booking{}, false, err
 	}
-	return b, nil
+	return b, changed, nil
+}
+
+func cancel(ctx context.Context, tx bun.Tx, person string, id uuid.UUID, now time.Time) (b Booking, changed bool, err error) {
+	if b, err = bookingIn(ctx, tx, person, id); err != nil || !b.Live() {
+		return b, false, err
+	}
+	if refusal := CheckCancel(b, now); refusal != nil {
+		return b, false, refusal
+	}
+	b.CancelledAt = time.Unix(now.Unix(), 0)
+	if _, err := tx.NewUpdate().Model((*bookingRow)(nil)).Set("cancelled_at = ?", now.Unix()).Where("id = ?", id).Exec(ctx); err != nil {
+		return b, false, fmt.Errorf("cancelling booking %s: %w", id, err)
+	}
+	from, to := b.Cells()
+	if _, err := tx.NewDelete().Model((*cellRow)(nil)).
+		Where("venue = ? AND cell >= ? AND cell < ? AND place = ?", b.Venue, from, to, b.Place).Exec(ctx); err != nil {
+		return b, false, fmt.Errorf("freeing the place of booking %s: %w", id, err)
+	}
+	if _, err := tx.NewDelete().Model((*dailyRow)(nil)).
+		Where("venue = ? AND person = ? AND day = ? AND booking = ?", b.Venue, person, b.Day.String(), id).Exec(ctx); err != nil {
+		return b, false, fmt.Errorf("uncounting booking %s: %w", id, err)
+	}
+	return b, true, nil
 }
 
 const (

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/utils/clock"
 
+	"github.com/linli-io/linli/internal/booking"
 	"github.com/linli-io/linli/internal/host"
 	"github.com/linli-io/linli/internal/portal"
 	"github.com/linli-io/linli/internal/telemetry"
@@ -18,7 +19,8 @@ import (
 
 // services are all services that a community can run, by name.
 var services = map[string]func() (host.Service, error){
-	"portal": portal.Service,
+	"booking": booking.Service,
+	"portal":  portal.Service,
 }
 
 func serveCommand() *cobra.Command {
