@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,12 +57,7 @@ type Person struct {
 
 // Has reports whether the person is charged with the duty.
 func (p Person) Has(d Duty) bool {
-	for _, have := range p.Duties {
-		if have == d {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(p.Duties, d)
 }
 
 // How long a proof of identity is good for.

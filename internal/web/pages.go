@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/BurntSushi/toml"
@@ -103,7 +104,7 @@ func (p *Pages) View(r *http.Request) View {
 		ModeChosen: prefs.mode != "",
 		Community:  site.Community,
 		Location:   site.Location,
-		SignIn:     site.SignIn,
+		SignIn:     site.SignIn && !strings.HasPrefix(r.URL.Path, "/identity/"),
 		Path:       currentPage(r),
 		localizer:  i18n.NewLocalizer(p.bundle, string(lang)),
 	}

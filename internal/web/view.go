@@ -48,7 +48,7 @@ type View struct {
 	Location *time.Location
 	// Reader is who is signed in, or nil.
 	Reader *Reader
-	// SignIn says that people can sign in.
+	// SignIn says that people can sign in, and are not just doing so.
 	SignIn bool
 	// Path is the page that switches lead back to.
 	Path string
