@@ -2,8 +2,10 @@ package community
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +14,7 @@ import (
 	"github.com/go-logr/logr/testr"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -48,7 +51,9 @@ func startOperator(t *testing.T) *operator {
 	cfg := rest.CopyConfig(restConfig)
 	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(r *http.Request) (*http.Response, error) {
-			requests.add(r)
+			if requests.add(r) {
+				return nil, errors.New("the test lets this request fail")
+			}
 			return next.RoundTrip(r)
 		})
 	})
@@ -89,19 +94,29 @@ func startOperator(t *testing.T) *operator {
 	return o
 }
 
-// requestLog keeps the requests that write.
+// requestLog keeps the requests that write, and can let some fail.
 type requestLog struct {
 	mu     sync.Mutex
 	writes []string
+	fails  func(*http.Request) bool
 }
 
-func (l *requestLog) add(r *http.Request) {
+// add keeps a request and says whether it is to fail.
+func (l *requestLog) add(r *http.Request) bool {
 	if r.Method == http.MethodGet || strings.Contains(r.URL.Path, "/events") {
-		return
+		return false
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.writes = append(l.writes, r.Method+" "+r.URL.Path)
+	return l.fails != nil && l.fails(r)
+}
+
+// fail lets the writes fail that which picks; nil picks none.
+func (l *requestLog) fail(which func(*http.Request) bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.fails = which
 }
 
 // take returns the writes since the last time.
@@ -122,8 +137,11 @@ func await(t *testing.T, what string, check func(ctx context.Context) error) {
 	t.Helper()
 	var last error
 	err := wait.PollUntilContextTimeout(t.Context(), 10*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
-		last = check(ctx)
-		return last == nil, nil
+		err := check(ctx)
+		if last == nil || ctx.Err() == nil {
+			last = err
+		}
+		return err == nil, nil
 	})
 	if err != nil {
 		t.Fatalf("%s: %v", what, last)
@@ -242,9 +260,9 @@ func awaitCondition(t *testing.T, name string, want condition) *v1alpha1.Communi
 // a Deployment that says so, a route that is accepted.
 func playReady(t *testing.T, name string) {
 	t.Helper()
-	playPod(t, name, corev1.ContainerStatus{Name: tenant.Container, Ready: true, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}})
-	playDeployment(t, name, 1)
 	playRoute(t, name, metav1.ConditionTrue, "Accepted", "")
+	playDeployment(t, name, 1)
+	playPod(t, name, corev1.ContainerStatus{Name: tenant.Container, Ready: true, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}})
 }
 
 // playDeployment plays the Deployment controller: so many replicas answer.
@@ -309,4 +327,62 @@ func playRoute(t *testing.T, name string, accepted metav1.ConditionStatus, reaso
 		}}
 		return admin.Status().Update(ctx, &route)
 	})
+}
+
+// awaitGone waits until the tenant has no such object any more.
+func awaitGone(t *testing.T, o client.Object, community string) {
+	t.Helper()
+	await(t, fmt.Sprintf("%T of %s gone", o, community), func(ctx context.Context) error {
+		err := admin.Get(ctx, tenantKey(community), o)
+		if err == nil {
+			return fmt.Errorf("still there")
+		}
+		return client.IgnoreNotFound(err)
+	})
+}
+
+func generationOf(t *testing.T, community string, o client.Object) int64 {
+	t.Helper()
+	if err := admin.Get(t.Context(), tenantKey(community), o); err != nil {
+		t.Fatal(err)
+	}
+	return o.GetGeneration()
+}
+
+// assertEvents waits for exactly these reasons, in this order, to have been
+// emitted about a community. Events are written behind the reconciler's back,
+// so that they come a little later.
+func assertEvents(t *testing.T, c *v1alpha1.Community, reasons ...string) {
+	t.Helper()
+	await(t, "events of "+c.Name, func(ctx context.Context) error {
+		var list eventsv1.EventList
+		if err := admin.List(ctx, &list); err != nil {
+			return err
+		}
+		list.Items = slices.DeleteFunc(list.Items, func(e eventsv1.Event) bool { return e.Regarding.UID != c.UID })
+		slices.SortFunc(list.Items, func(a, b eventsv1.Event) int { return a.EventTime.Compare(b.EventTime.Time) })
+		var got []string
+		for _, e := range list.Items {
+			got = append(got, e.Reason)
+		}
+		if !slices.Equal(got, reasons) {
+			return fmt.Errorf("events %v, want %v", got, reasons)
+		}
+		return nil
+	})
+}
+
+// playVolume plays the volume controller: the claim is bound. (The API server
+// writes a claim that it has only ever created once more when it is applied
+// again, although nothing in it changes.)
+func playVolume(t *testing.T, name string) {
+	t.Helper()
+	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.NamespaceOf(name), Name: tenant.Name}}
+	if err := admin.Get(t.Context(), client.ObjectKeyFromObject(claim), claim); err != nil {
+		t.Fatal(err)
+	}
+	claim.Status.Phase = corev1.ClaimBound
+	if err := admin.Status().Update(t.Context(), claim); err != nil {
+		t.Fatal(err)
+	}
 }

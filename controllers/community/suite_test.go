@@ -10,9 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -49,6 +51,7 @@ func runWithControlPlane(m *testing.M) (int, error) {
 		fmt.Fprintln(os.Stderr, "LEFT OUT: the controller tests, because KUBEBUILDER_ASSETS is not set. Run make test, or build and set KUBEBUILDER_ASSETS=$PWD/bin/k8s.")
 		return 0, nil
 	}
+	ctrl.SetLogger(logr.Discard()) // managers log to their test
 	gatewayAPI, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api").Output()
 	if err != nil {
 		return 1, fmt.Errorf("find the CRDs of the Gateway API: %w", err)
