@@ -386,3 +386,18 @@ func playVolume(t *testing.T, name string) {
 		t.Fatal(err)
 	}
 }
+
+// createClass makes a class and waits for its Release.
+func createClass(t *testing.T, class *v1alpha1.CommunityClass) {
+	t.Helper()
+	create(t, class)
+	await(t, "release of class "+class.Name, func(ctx context.Context) error {
+		if err := admin.Get(ctx, client.ObjectKeyFromObject(class), class); err != nil {
+			return err
+		}
+		if class.Status.Release == "" {
+			return fmt.Errorf("none yet")
+		}
+		return nil
+	})
+}

@@ -29,14 +29,16 @@ func running(t *testing.T, name string, edits ...func(*v1alpha1.Community)) *v1a
 	for _, edit := range edits {
 		edit(c)
 	}
-	create(t, class, c)
+	createClass(t, class)
+	create(t, c)
 	playReady(t, name)
 	return awaitCondition(t, name, allReady)
 }
 
 func TestCreate(t *testing.T) {
 	startOperator(t)
-	create(t, newClass("creating"), newCommunity("created", "creating"))
+	createClass(t, newClass("creating"))
+	create(t, newCommunity("created", "creating"))
 
 	c := awaitCondition(t, "created", condition{metav1.ConditionFalse, v1alpha1.ReasonRollingOut, nil})
 	assertServices(t, c, v1alpha1.ServiceNotReady, "portal", "booking")

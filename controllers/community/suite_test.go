@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -27,8 +28,9 @@ import (
 // finish being deleted, Deployments get no Pods, claims stay pending. Where a
 // test needs one of these, it plays that part itself and says so.
 var (
-	restConfig *rest.Config
-	scheme     = runtime.NewScheme()
+	restConfig   *rest.Config
+	scheme       = runtime.NewScheme()
+	crdDirectory = filepath.Join("..", "..", "config", "crd", "bases")
 	// admin is a client that sees everything, past any cache.
 	admin client.Client
 )
@@ -56,7 +58,7 @@ func runWithControlPlane(m *testing.M) (int, error) {
 	if err != nil {
 		return 1, fmt.Errorf("find the CRDs of the Gateway API: %w", err)
 	}
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, gatewayv1.Install, v1alpha1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, apiextensionsv1.AddToScheme, gatewayv1.Install, v1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			return 1, err
 		}
@@ -64,7 +66,7 @@ func runWithControlPlane(m *testing.M) (int, error) {
 	environment := &envtest.Environment{
 		BinaryAssetsDirectory: assets,
 		CRDDirectoryPaths: []string{
-			filepath.Join("..", "..", "config", "crd", "bases"),
+			crdDirectory,
 			filepath.Join(strings.TrimSpace(string(gatewayAPI)), "config", "crd", "standard", "gateway.networking.k8s.io_httproutes.yaml"),
 		},
 		ErrorIfCRDPathMissing:    true,
