@@ -49,6 +49,10 @@ func startOperator(t *testing.T) *operator {
 	t.Helper()
 	requests := &requestLog{}
 	cfg := rest.CopyConfig(restConfig)
+	cfg.Impersonate = rest.ImpersonationConfig{
+		UserName: "system:serviceaccount:" + v1alpha1.PlatformNamespace + ":linli-operator",
+		Groups:   []string{"system:serviceaccounts", "system:authenticated"},
+	}
 	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(r *http.Request) (*http.Response, error) {
 			if requests.add(r) {
@@ -63,6 +67,11 @@ func startOperator(t *testing.T) *operator {
 		Logger:     testr.New(t),
 		Metrics:    metricsserver.Options{BindAddress: "0"},
 		Controller: config.Controller{SkipNameValidation: ptr.To(true)},
+
+		LeaderElection:                true,
+		LeaderElectionID:              "linli-operator",
+		LeaderElectionNamespace:       v1alpha1.PlatformNamespace,
+		LeaderElectionReleaseOnCancel: true,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -103,7 +112,7 @@ type requestLog struct {
 
 // add keeps a request and says whether it is to fail.
 func (l *requestLog) add(r *http.Request) bool {
-	if r.Method == http.MethodGet || strings.Contains(r.URL.Path, "/events") {
+	if r.Method == http.MethodGet || strings.Contains(r.URL.Path, "/events") || strings.Contains(r.URL.Path, "/leases") {
 		return false
 	}
 	l.mu.Lock()

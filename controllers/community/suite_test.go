@@ -2,7 +2,9 @@ package community
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,7 +14,9 @@ import (
 
 	"github.com/go-logr/logr"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -87,5 +91,33 @@ func runWithControlPlane(m *testing.M) (int, error) {
 	if err := createNamespace(context.Background(), v1alpha1.PlatformNamespace, nil, nil); err != nil {
 		return 1, err
 	}
+	if err := applyRBAC(context.Background()); err != nil {
+		return 1, err
+	}
 	return m.Run(), nil
+}
+
+// applyRBAC gives the operator what config/rbac gives it, and no more: the
+// operator of the tests acts as its service account.
+func applyRBAC(ctx context.Context) error {
+	for _, file := range []string{"service_account.yaml", "role.yaml", "role_binding.yaml", "leader_election.yaml"} {
+		content, err := os.Open(filepath.Join("..", "..", "config", "rbac", file))
+		if err != nil {
+			return err
+		}
+		defer content.Close()
+		decoder := utilyaml.NewYAMLOrJSONDecoder(content, 4096)
+		for {
+			u := &unstructured.Unstructured{}
+			if err := decoder.Decode(&u.Object); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				return fmt.Errorf("%s: %w", file, err)
+			}
+			if err := admin.Create(ctx, u); err != nil {
+				return fmt.Errorf("%s: %w", file, err)
+			}
+		}
+	}
+	return nil
 }
