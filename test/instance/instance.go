@@ -1,0 +1,237 @@
+// Package instance runs `linli serve` as a child process with the files that a
+// Pod of a community has mounted, for tests and measurements that need the
+// program itself: killed, restarted, weighed.
+package instance
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/linli-io/linli/api/v1alpha1"
+)
+
+// startTimeout is how long a start may take until it counts as failed. It is
+// generous: the machine may be busy building.
+const startTimeout = 60 * time.Second
+
+// Instance is one community's program. Its methods may be called from several
+// goroutines; Start, Kill and Stop by one at a time.
+type Instance struct {
+	binary  string
+	dir     string
+	address string
+	metrics string
+
+	mu   sync.Mutex
+	cmd  *exec.Cmd
+	gone chan struct{} // closed when cmd has ended
+	err  error         // how cmd ended, valid after gone
+	up   chan struct{} // closed while the instance is ready
+}
+
+// New writes the configuration beneath dir, which must exist. Nothing runs yet.
+func New(binary, dir string, community *v1alpha1.Community, release *v1alpha1.Release) (*Instance, error) {
+	in := &Instance{binary: binary, dir: dir, up: make(chan struct{})}
+	for _, d := range []string{in.configDir(), in.keysDir(), in.DataDir()} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			return nil, err
+		}
+	}
+	if err := writeYAML(filepath.Join(in.configDir(), "community.yaml"), community); err != nil {
+		return nil, err
+	}
+	if err := writeYAML(filepath.Join(in.configDir(), "release.yaml"), release); err != nil {
+		return nil, err
+	}
+	key := make([]byte, 32)
+	rand.Read(key) // never fails, see its documentation
+	if err := os.WriteFile(filepath.Join(in.keysDir(), "session.key"), key, 0o600); err != nil {
+		return nil, err
+	}
+	var err error
+	if in.address, in.metrics, err = freeAddresses(); err != nil {
+		return nil, err
+	}
+	return in, nil
+}
+
+func writeYAML(path string, v any) error {
+	b, err := yaml.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return os.WriteFile(path, b, 0o600)
+}
+
+// freeAddresses finds two addresses on loopback that nobody listens on. They
+// stay the same over restarts, so that clients find the instance again.
+func freeAddresses() (string, string, error) {
+	var found [2]string
+	for i := range found {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return "", "", fmt.Errorf("finding a free port: %w", err)
+		}
+		defer l.Close()
+		found[i] = l.Addr().String()
+	}
+	return found[0], found[1], nil
+}
+
+func (in *Instance) configDir() string { return filepath.Join(in.dir, "config") }
+func (in *Instance) keysDir() string   { return filepath.Join(in.dir, "keys") }
+
+// DataDir is the directory of the services' databases.
+func (in *Instance) DataDir() string { return filepath.Join(in.dir, "data") }
+
+// LogPath is the file that all runs of the instance write their log to.
+func (in *Instance) LogPath() string { return filepath.Join(in.dir, "log") }
+
+// URL is the address that residents would reach, without a slash at the end.
+func (in *Instance) URL() string { return "http://" + in.address }
+
+// Start starts the program and returns when it is ready.
+func (in *Instance) Start(ctx context.Context) error {
+	log, err := os.OpenFile(in.LogPath(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close() // the child keeps its own copy
+	cmd := exec.Command(in.binary, "serve", "portal", "booking",
+		"--config="+in.configDir(), "--keys="+in.keysDir(), "--data="+in.DataDir(),
+		"--address="+in.address, "--metrics-address="+in.metrics,
+		"--termination-message="+filepath.Join(in.dir, "termination-message"))
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = dieWithParent()
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("starting %s: %w", in.binary, err)
+	}
+	gone := make(chan struct{})
+	in.mu.Lock()
+	in.cmd, in.gone = cmd, gone
+	in.mu.Unlock()
+	go func() {
+		err := cmd.Wait()
+		in.mu.Lock()
+		in.err = err
+		in.mu.Unlock()
+		close(gone)
+	}()
+	if err := in.awaitReady(ctx, gone); err != nil {
+		return fmt.Errorf("%w; its log is %s", err, in.LogPath())
+	}
+	in.mu.Lock()
+	close(in.up)
+	in.mu.Unlock()
+	return nil
+}
+
+func (in *Instance) awaitReady(ctx context.Context, gone <-chan struct{}) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	poll := time.NewTicker(10 * time.Millisecond)
+	defer poll.Stop()
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+in.metrics+"/readyz", nil)
+		if err != nil {
+			return err
+		}
+		if res, err := http.DefaultClient.Do(req); err == nil {
+			res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case <-gone:
+			return fmt.Errorf("linli serve ended before it was ready: %v", in.err)
+		case <-ctx.Done():
+			return fmt.Errorf("linli serve is not ready: %w", ctx.Err())
+		case <-poll.C:
+		}
+	}
+}
+
+// AwaitUp returns when the instance is ready, at once if it is. It fails if
+// the program ended without having been told to.
+func (in *Instance) AwaitUp(ctx context.Context) error {
+	in.mu.Lock()
+	up, gone, running := in.up, in.gone, in.cmd != nil
+	in.mu.Unlock()
+	if running {
+		select {
+		case <-gone:
+			return fmt.Errorf("linli serve ended by itself: %v; its log is %s", in.err, in.LogPath())
+		default:
+		}
+	}
+	select {
+	case <-up:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Kill ends the program with SIGKILL and returns when it is gone.
+func (in *Instance) Kill() error {
+	err := in.end(syscall.SIGKILL)
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && !exit.Exited() {
+		return nil // killed, as was asked for
+	}
+	if err == nil {
+		return errors.New("linli serve ended by itself before it was killed")
+	}
+	return err
+}
+
+// Stop asks the program to end and returns when it is gone; an exit code
+// other than 0 is an error.
+func (in *Instance) Stop() error {
+	if err := in.end(syscall.SIGTERM); err != nil {
+		return fmt.Errorf("linli serve did not stop cleanly: %w; its log is %s", err, in.LogPath())
+	}
+	return nil
+}
+
+func (in *Instance) end(sig os.Signal) error {
+	in.mu.Lock()
+	cmd, gone := in.cmd, in.gone
+	if cmd != nil {
+		in.up = make(chan struct{})
+	}
+	in.cmd = nil
+	in.mu.Unlock()
+	if cmd == nil {
+		return nil
+	}
+	if err := cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	<-gone
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.err
+}
+
+// PID is the process id, 0 when nothing runs.
+func (in *Instance) PID() int {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.cmd == nil {
+		return 0
+	}
+	return in.cmd.Process.Pid
+}
