@@ -48,12 +48,13 @@ func TestChecker(t *testing.T) {
 		"acknowledged and lost": {
 			seen: []porcupine.Operation{op(0, 1, want(1, 0, 1, 0), got(0))},
 		},
+		"cancelled twice": {
+			seen:  []porcupine.Operation{op(0, 1, want(1, 0, 1, 0), got(0)), op(2, 3, drop(1), got(0)), op(4, 5, drop(1), got(0))},
+			final: map[int32]record{1: cancelled(at(0, 0, 1))},
+			legal: true,
+		},
 		"cancelled and back": {
 			seen:  []porcupine.Operation{op(0, 1, want(1, 0, 1, 0), got(0)), op(2, 3, drop(1), got(0))},
-			final: map[int32]record{1: at(0, 0, 1)},
-		},
-		"said to be gone and there": {
-			seen:  []porcupine.Operation{op(0, 1, want(1, 0, 1, 0), got(0)), op(2, 3, drop(1), output{outcome: gone})},
 			final: map[int32]record{1: at(0, 0, 1)},
 		},
 		"no answer, no effect": {

@@ -25,12 +25,12 @@ type fight struct {
 	seed    uint64
 	server  *instance.Instance
 	tables  []tableKey
-	persons []person
+	persons []instance.Person
 	epoch   time.Time
 
-	started   atomic.Int32 // operations begun, each numbered by it
-	answered  atomic.Int32 // operations whose outcome is known
-	withoutOK atomic.Int32 // operations whose answer never came
+	started    atomic.Int32 // operations begun, each numbered by it
+	answered   atomic.Int32 // operations whose outcome is known
+	unanswered atomic.Int32 // operations whose answer never came
 
 	mu   sync.Mutex
 	seen []porcupine.Operation
@@ -191,15 +191,7 @@ func (c *fighter) cancel(ctx context.Context) error {
 	i := c.rng.IntN(len(c.mine))
 	h := c.mine[i]
 	in := input{kind: cancel, table: h.table, booking: h.booking}
-	broke := false
-	out, err := c.attempt(ctx, in, c.rng.IntN(3) > 0, func() (output, error) {
-		out, err := c.api.cancel(ctx, h.id)
-		broke = broke || err != nil
-		if broke && err == nil && out.outcome == refused {
-			out.outcome = gone // the attempt that broke may have done it
-		}
-		return out, err
-	})
+	out, err := c.attempt(ctx, in, c.rng.IntN(3) > 0, func() (output, error) { return c.api.cancel(ctx, h.id) })
 	if err != nil {
 		return err
 	}
@@ -243,7 +235,7 @@ func (c *fighter) attempt(ctx context.Context, in input, repeat bool, send func(
 		c.answered.Add(1)
 	case errors.Is(err, errNoAnswer):
 		out.outcome = unknown
-		c.withoutOK.Add(1)
+		c.unanswered.Add(1)
 	default:
 		return out, err
 	}

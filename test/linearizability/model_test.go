@@ -114,8 +114,7 @@ type outcome int
 
 const (
 	done    outcome = iota
-	refused         // book: taken. cancel and read: no live booking
-	gone            // cancel: no live booking, perhaps because of an earlier attempt
+	refused         // book: taken. read: cancelled
 	unknown         // the connection broke before an answer came
 )
 
@@ -170,14 +169,7 @@ func step(t table, in input, out output) (bool, table) {
 		}
 		return true, t
 	case cancel:
-		switch out.outcome {
-		case done:
-			return t.holds(in.booking), t.release(in.booking)
-		case refused:
-			return !t.holds(in.booking), t
-		default:
-			return true, t.release(in.booking)
-		}
+		return true, t.release(in.booking) // cancelling again changes nothing
 	case read:
 		return t.holds(in.booking) == (out.outcome == done), t
 	case look:
@@ -188,7 +180,7 @@ func step(t table, in input, out output) (bool, table) {
 }
 
 func describe(in input, out output) string {
-	answer := map[outcome]string{done: "done", refused: "refused", gone: "gone", unknown: "unknown"}[out.outcome]
+	answer := map[outcome]string{done: "done", refused: "refused", unknown: "unknown"}[out.outcome]
 	switch in.kind {
 	case book:
 		place := "any place"
@@ -260,6 +252,7 @@ func complete(seen []porcupine.Operation, final map[int32]record) []porcupine.Op
 // record is a booking as the database keeps it after the fight.
 type record struct {
 	id          string
+	venue, day  string
 	place       int // counted from 0
 	start, span int // slots
 	cancelled   bool

@@ -1,0 +1,121 @@
+package linearizability
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	_ "modernc.org/sqlite" // the driver "sqlite"
+)
+
+// openFile opens the service's database file beside the service.
+func openFile(t *testing.T, path, mode string) *sql.DB {
+	t.Helper()
+	u := url.URL{Scheme: "file", Path: path, OmitHost: true, RawQuery: "mode=" + mode}
+	db, err := sql.Open("sqlite", u.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// readFinal reads what the database holds after the fight, by the operation
+// that made it, and fails the test if it is not sound by itself.
+func readFinal(t *testing.T, path string) map[int32]record {
+	t.Helper()
+	ctx := t.Context()
+	db := openFile(t, path, "ro")
+
+	var verdict string
+	if err := db.QueryRowContext(ctx, "PRAGMA integrity_check").Scan(&verdict); err != nil || verdict != "ok" {
+		t.Errorf("integrity check of %s: %s, %v", path, verdict, err)
+	}
+
+	rows, err := db.QueryContext(ctx, "SELECT id, venue, place, start_at, end_at, note, cancelled_at IS NOT NULL FROM bookings")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	final := map[int32]record{}
+	for rows.Next() {
+		var r record
+		var start, end int64
+		var note string
+		if err := rows.Scan(&r.id, &r.venue, &r.place, &start, &end, &note, &r.cancelled); err != nil {
+			t.Fatal(err)
+		}
+		n, err := strconv.ParseInt(strings.TrimPrefix(note, notePrefix), 10, 32)
+		if err != nil {
+			t.Errorf("booking %s that nobody asked for: note %q", r.id, note)
+		}
+		r.place--
+		r.day = time.Unix(start, 0).In(location).Format(time.DateOnly)
+		r.start = slotAt(time.Unix(start, 0))
+		r.span = int(end-start) / 3600
+		if other, twice := final[int32(n)]; twice {
+			t.Errorf("operation %d was done twice: bookings %s and %s", n, other.id, r.id)
+		}
+		final[int32(n)] = r
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return final
+}
+
+// cellsHeldTwice counts the five-minute cells of a place that more than one
+// row holds.
+func cellsHeldTwice(ctx context.Context, db *sql.DB) (int, error) {
+	var n int
+	err := db.QueryRowContext(ctx,
+		"SELECT count(*) FROM (SELECT 1 FROM cells GROUP BY venue, cell, place HAVING count(*) > 1)").Scan(&n)
+	return n, err
+}
+
+// bookingsOverlapping counts the pairs of live bookings that hold one place at
+// the same time, whatever the cells say.
+func bookingsOverlapping(ctx context.Context, db *sql.DB) (int, error) {
+	var n int
+	err := db.QueryRowContext(ctx, `SELECT count(*) FROM bookings a JOIN bookings b
+		ON a.venue = b.venue AND a.place = b.place AND a.id < b.id AND a.start_at < b.end_at AND b.start_at < a.end_at
+		WHERE a.cancelled_at IS NULL AND b.cancelled_at IS NULL`).Scan(&n)
+	return n, err
+}
+
+// cellsAstray counts the cells that no live booking explains, and the live
+// bookings that do not hold all of their cells.
+func cellsAstray(ctx context.Context, db *sql.DB) (int, error) {
+	var n int
+	err := db.QueryRowContext(ctx, `SELECT
+		(SELECT count(*) FROM cells c WHERE NOT EXISTS (SELECT 1 FROM bookings b
+			WHERE b.venue = c.venue AND b.place = c.place AND b.cancelled_at IS NULL
+			AND b.start_at <= c.cell * 300 AND c.cell * 300 < b.end_at)) +
+		(SELECT count(*) FROM bookings b WHERE b.cancelled_at IS NULL AND (b.end_at - b.start_at) / 300 <>
+			(SELECT count(*) FROM cells c WHERE c.venue = b.venue AND c.place = b.place
+			AND b.start_at <= c.cell * 300 AND c.cell * 300 < b.end_at))`).Scan(&n)
+	return n, err
+}
+
+// removeConstraint makes the table of cells anew without its primary key, the
+// one thing that keeps two bookings apart.
+func removeConstraint(t *testing.T, path string) {
+	t.Helper()
+	db := openFile(t, path, "rw")
+	for _, statement := range []string{
+		"DROP TABLE cells",
+		"CREATE TABLE cells (venue TEXT NOT NULL, cell INTEGER NOT NULL, place INTEGER NOT NULL) STRICT",
+	} {
+		if _, err := db.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(fmt.Errorf("%s: %w", statement, err))
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
