@@ -1,0 +1,231 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/uptrace/bun"
+
+	"github.com/linli-io/linli/internal/booking"
+	"github.com/linli-io/linli/internal/database"
+	"github.com/linli-io/linli/test/instance"
+)
+
+const (
+	writers          = 32
+	bookingsPerRound = 1500
+	bookingRounds    = 5
+	bookingVenues    = 20
+	// perPersonAndDay keeps below the venue's daily limit.
+	perPersonAndDay = 50
+)
+
+// order is the n-th booking of the measurement: no two of them want the same
+// place at the same time, and nobody reaches the daily limit.
+type order struct {
+	venue  string
+	person int
+	start  time.Time
+	place  int // from 1
+}
+
+func orderNumber(n int, firstDay time.Time, persons int) order {
+	perVenueAndDay := persons * perPersonAndDay
+	inDay, rest := n%perVenueAndDay, n/perVenueAndDay
+	return order{
+		venue:  venueName(rest % bookingVenues),
+		person: inDay % persons,
+		start:  firstDay.AddDate(0, 0, rest/bookingVenues).Add(time.Duration(firstHour+inDay%slotsPerDay) * time.Hour),
+		place:  1 + inDay/slotsPerDay,
+	}
+}
+
+// measureBookings compares bookings through the JSON API of the running
+// program with transactions that write the same rows with bound parameters and
+// nothing else, on the same settings, from as many goroutines.
+func measureBookings(ctx context.Context, b *bench) ([]row, error) {
+	in, err := b.instance("bookings", communityWith("bench", bookingVenues))
+	if err != nil {
+		return nil, err
+	}
+	defer in.Kill() //nolint:errcheck // stopped below unless something failed
+	if err := in.Start(ctx); err != nil {
+		return nil, err
+	}
+	people, err := in.People(ctx)
+	if err != nil {
+		return nil, err
+	}
+	bare, err := newBareWriter(ctx, filepath.Join(b.dir, "bare.db"))
+	if err != nil {
+		return nil, err
+	}
+	defer bare.db.Close()
+
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: writers}}
+	firstDay := time.Now().In(zone).AddDate(0, 0, 1)
+	firstDay = time.Date(firstDay.Year(), firstDay.Month(), firstDay.Day(), 0, 0, 0, 0, zone)
+	next := 0
+	round := func(write func(o order, n int) error) (float64, error) {
+		first := next
+		began := time.Now()
+		err := concurrently(writers, bookingsPerRound, func(i int) error {
+			return write(orderNumber(first+i, firstDay, len(people)), first+i)
+		})
+		return bookingsPerRound / time.Since(began).Seconds(), err
+	}
+	product := func(o order, n int) error {
+		return bookThroughAPI(ctx, client, in.URL(), people[o.person], o, fmt.Sprintf("bench-%d", n))
+	}
+	reference := func(o order, n int) error { return bare.book(ctx, o, fmt.Sprintf("bench-%d", n)) }
+
+	var rates, bareRates []float64
+	for r := range bookingRounds + 1 {
+		rate, err := round(product)
+		if err != nil {
+			return nil, err
+		}
+		bareRate, err := round(reference)
+		if err != nil {
+			return nil, err
+		}
+		next += bookingsPerRound
+		b.say("bookings, round %d: %.0f/s, bare transactions %.0f/s", r, rate, bareRate)
+		if r > 0 { // the first round warms up
+			rates, bareRates = append(rates, rate), append(bareRates, bareRate)
+		}
+	}
+	if err := in.Stop(); err != nil {
+		return nil, err
+	}
+	ratio := ratios(rates, bareRates)
+	return []row{{
+		measure:   fmt.Sprintf("bookings per second, JSON API, %d clients", writers),
+		linli:     fmt.Sprintf("%.0f/s", median(rates)),
+		reference: fmt.Sprintf("bare transactions of the same rows: %.0f/s", median(bareRates)),
+		ratio:     fmt.Sprintf("%s (%s)", times(median(ratio)), spread(ratio)),
+		target:    "≥ 0.5 ×",
+		met:       judge(median(ratio) >= 0.5),
+	}}, nil
+}
+
+// concurrently calls f for 0 to n-1 from that many goroutines and returns what
+// failed.
+func concurrently(workers, n int, f func(i int) error) error {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	errs := make([]error, workers)
+	for w := range workers {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				if errs[w] = f(i); errs[w] != nil {
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func bookThroughAPI(ctx context.Context, client *http.Client, base string, p instance.Person, o order, key string) error {
+	body, err := json.Marshal(map[string]any{
+		"venue": o.venue, "place": o.place, "start": o.start, "end": o.start.Add(time.Hour),
+	})
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/booking/api/v1/bookings", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+p.Token)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Idempotency-Key", key)
+	res, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil {
+		return err
+	}
+	if res.StatusCode != http.StatusCreated {
+		return fmt.Errorf("POST /bookings: %s: %s", res.Status, answer)
+	}
+	return nil
+}
+
+// bareWriter writes the rows of a booking by hand.
+type bareWriter struct{ db *database.DB }
+
+func newBareWriter(ctx context.Context, path string) (*bareWriter, error) {
+	db, err := database.Open(ctx, database.Options{Path: path, Migrations: booking.Migrations()})
+	if err != nil {
+		return nil, err
+	}
+	w := &bareWriter{db}
+	err = db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		for n := range bookingVenues {
+			if _, err := tx.Tx.ExecContext(ctx, "INSERT INTO venues (name, position, spec) VALUES (?, ?, '{}')", venueName(n), n); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return w, err
+}
+
+const cellSeconds = 300
+
+// insertCells is the statement for the cells of an hour.
+var insertCells = "INSERT INTO cells (venue, cell, place) VALUES (?, ?, ?)" +
+	string(bytes.Repeat([]byte(", (?, ?, ?)"), 3600/cellSeconds-1))
+
+// cells are the arguments of insertCells for an order's hour.
+func (o order) cells() []any {
+	var args []any
+	for c := o.start.Unix() / cellSeconds; c < (o.start.Unix()+3600)/cellSeconds; c++ {
+		args = append(args, o.venue, c, o.place)
+	}
+	return args
+}
+
+func (w *bareWriter) book(ctx context.Context, o order, key string) error {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return err
+	}
+	person, start, day := fmt.Sprintf("person-%d", o.person), o.start.Unix(), o.start.Format(time.DateOnly)
+	now := time.Now().Unix()
+	return w.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		for _, s := range []struct {
+			statement string
+			args      []any
+		}{
+			{"INSERT INTO idempotency (person, key, request, booking, created_at) VALUES (?, ?, ?, ?, ?)",
+				[]any{person, key, "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", id.String(), now}},
+			{"INSERT INTO daily (venue, person, day, ordinal, booking) VALUES (?, ?, ?, ?, ?)",
+				[]any{o.venue, person, day, (o.place-1)*slotsPerDay + o.start.Hour() - firstHour + 1, id.String()}},
+			{insertCells, o.cells()},
+			{"INSERT INTO bookings (id, venue, place, person, start_at, end_at, day, note, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, '', ?)",
+				[]any{id.String(), o.venue, o.place, person, start, start + 3600, day, now}},
+		} {
+			if _, err := tx.Tx.ExecContext(ctx, s.statement, s.args...); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/linli-io/linli/test/instance"
+)
+
+const (
+	memoryLimitMB = 40
+	// A reading is stable when so many in a row, so far apart, differ by less
+	// than a hundredth.
+	steadyReadings = 10
+	readingEvery   = time.Second
+	steadyWithin   = 2 * time.Minute
+)
+
+// measureMemory weighs a community at rest: after its start and a look at each
+// of its pages.
+func measureMemory(ctx context.Context, b *bench) ([]row, error) {
+	in, err := b.instance("memory", communityWith("bench", 6))
+	if err != nil {
+		return nil, err
+	}
+	defer in.Kill() //nolint:errcheck // stopped below unless something failed
+	if err := in.Start(ctx); err != nil {
+		return nil, err
+	}
+	for _, path := range []string{"/", "/booking/", "/booking/api/v1/venues"} {
+		if err := get(ctx, http.DefaultClient, in.URL()+path); err != nil {
+			return nil, err
+		}
+	}
+	atRest, err := steadyRSS(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	b.say("memory: %.1f MB", atRest)
+	if err := in.Stop(); err != nil {
+		return nil, err
+	}
+	return []row{{
+		measure:   "memory of a community at rest (RssAnon)",
+		linli:     fmt.Sprintf("%.1f MB", atRest),
+		reference: fmt.Sprintf("the limit: %d MB", memoryLimitMB),
+		ratio:     times(atRest / memoryLimitMB),
+		target:    fmt.Sprintf("< %d MB", memoryLimitMB),
+		met:       judge(atRest < memoryLimitMB),
+	}}, nil
+}
+
+// get asks for a page and reads it to the end.
+func get(ctx context.Context, client *http.Client, url string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if _, err := io.Copy(io.Discard, res.Body); err != nil {
+		return err
+	}
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("GET %s: %s", url, res.Status)
+	}
+	return nil
+}
+
+// steadyRSS waits until the instance's anonymous memory does not change any
+// more and returns it in MB (10⁶ bytes).
+func steadyRSS(ctx context.Context, in *instance.Instance) (float64, error) {
+	ctx, cancel := context.WithTimeout(ctx, steadyWithin)
+	defer cancel()
+	tick := time.NewTicker(readingEvery)
+	defer tick.Stop()
+	var low, high float64
+	for n := 0; ; n++ {
+		now, err := rssAnon(in.PID())
+		if err != nil {
+			return 0, err
+		}
+		low, high = min(low, now), max(high, now)
+		if n == 0 || high > low*1.01 {
+			n, low, high = 0, now, now
+		}
+		if n == steadyReadings {
+			return now, nil
+		}
+		select {
+		case <-ctx.Done():
+			return 0, fmt.Errorf("memory does not settle: %w", ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
+
+// rssAnon reads a process's resident anonymous memory in MB.
+func rssAnon(pid int) (float64, error) {
+	path := fmt.Sprintf("/proc/%d/status", pid)
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	for s := bufio.NewScanner(f); s.Scan(); {
+		if value, ok := strings.CutPrefix(s.Text(), "RssAnon:"); ok {
+			kb, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 64)
+			return kb * 1024 / 1e6, err
+		}
+	}
+	return 0, fmt.Errorf("%s has no RssAnon", path)
+}
