@@ -58,21 +58,21 @@ func TestChecker(t *testing.T) {
 			final: map[int32]record{1: at(0, 0, 1)},
 		},
 		"no answer, no effect": {
-			seen:  []porcupine.Operation{op(0, never, want(1, 0, 1, 0), lost), op(2, 3, want(2, 0, 1, 0), got(0))},
+			seen:  []porcupine.Operation{op(0, 9, want(1, 0, 1, 0), lost), op(2, 3, want(2, 0, 1, 0), got(0))},
 			final: map[int32]record{2: at(0, 0, 1)},
 			legal: true,
 		},
 		"no answer, but an effect": {
-			seen:  []porcupine.Operation{op(0, never, want(1, 0, 1, anyPlace), lost), op(2, 3, want(2, 0, 1, 0), no)},
+			seen:  []porcupine.Operation{op(0, 9, want(1, 0, 1, anyPlace), lost), op(2, 3, want(2, 0, 1, 0), no)},
 			final: map[int32]record{1: at(0, 0, 1)},
 			legal: true,
 		},
 		"seen, then lost": {
-			seen: []porcupine.Operation{op(0, never, want(1, 0, 1, 0), lost), op(2, 3, want(2, 0, 1, 0), no)},
+			seen: []porcupine.Operation{op(0, 9, want(1, 0, 1, 0), lost), op(2, 3, want(2, 0, 1, 0), no)},
 		},
 		"a cancellation without an answer": {
 			seen: []porcupine.Operation{
-				op(0, 1, want(1, 0, 1, 0), got(0)), op(2, never, drop(1), lost),
+				op(0, 1, want(1, 0, 1, 0), got(0)), op(2, 9, drop(1), lost),
 				op(3, 4, want(2, 0, 1, 0), no), op(5, 6, want(3, 0, 1, 0), got(0)),
 			},
 			final: map[int32]record{1: cancelled(at(0, 0, 1)), 3: at(0, 0, 1)},

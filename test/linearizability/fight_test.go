@@ -15,10 +15,7 @@ import (
 	"github.com/linli-io/linli/test/instance"
 )
 
-const (
-	clients    = 64
-	operations = 6000
-)
+const clients = 64
 
 // fight is what clients and the killer share while they are at it.
 type fight struct {
@@ -37,12 +34,12 @@ type fight struct {
 	errs []error // what must not happen at all
 }
 
-// run lets the clients loose and kills and restarts the server as often as
-// killed says, at moments that depend on the seed. It returns what the clients
-// have seen.
-func (f *fight) run(t *testing.T, ctx context.Context, kills int) []porcupine.Operation {
+// run lets the clients loose for so many operations and kills and restarts the
+// server so many times meanwhile, at moments that depend on the seed. It
+// returns what the clients have seen.
+func (f *fight) run(t *testing.T, operations int32, kills int) []porcupine.Operation {
 	t.Helper()
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 
 	// A kill falls due when so many operations have begun; the client that
@@ -85,7 +82,7 @@ func (f *fight) run(t *testing.T, ctx context.Context, kills int) []porcupine.Op
 				if due[n] {
 					sign <- struct{}{}
 				}
-				if err := c.act(ctx, n); err != nil {
+				if err := c.act(ctx, n); err != nil && ctx.Err() == nil {
 					f.fail(fmt.Errorf("client %d, operation %d: %w", i, n, err))
 					cancel()
 				}
@@ -196,7 +193,9 @@ func (c *fighter) cancel(ctx context.Context) error {
 		return err
 	}
 	// What was cancelled is kept now and then, to be cancelled and read again.
-	if out.outcome != unknown && c.rng.IntN(4) > 0 {
+	// Not so without an answer: a second attempt would hide whether the first
+	// one took effect.
+	if out.outcome == unknown || c.rng.IntN(4) > 0 {
 		c.mine = append(c.mine[:i], c.mine[i+1:]...)
 	}
 	return nil
@@ -217,8 +216,14 @@ func (c *fighter) look(ctx context.Context) error {
 
 // attempt sends a request, again and again if it may be repeated and the
 // connection breaks, and records the operation with what came of it.
+//
+// The usual way with an operation that was never answered is to let it take
+// effect at any later time. Here it is known better: connections break because
+// the process is killed, and what a dead process has not done it will not do.
+// So such an operation ends, its outcome unknown, when the next process is
+// ready.
 func (c *fighter) attempt(ctx context.Context, in input, repeat bool, send func() (output, error)) (output, error) {
-	op := porcupine.Operation{ClientId: c.number, Input: in, Call: c.now(), Return: never}
+	op := porcupine.Operation{ClientId: c.number, Input: in, Call: c.now()}
 	out, err := send()
 	for errors.Is(err, errNoAnswer) {
 		if err := c.server.AwaitUp(ctx); err != nil {
@@ -231,7 +236,6 @@ func (c *fighter) attempt(ctx context.Context, in input, repeat bool, send func(
 	}
 	switch {
 	case err == nil:
-		op.Return = c.now()
 		c.answered.Add(1)
 	case errors.Is(err, errNoAnswer):
 		out.outcome = unknown
@@ -239,7 +243,7 @@ func (c *fighter) attempt(ctx context.Context, in input, repeat bool, send func(
 	default:
 		return out, err
 	}
-	op.Output = out
+	op.Return, op.Output = c.now(), out
 	c.mu.Lock()
 	c.seen = append(c.seen, op)
 	c.mu.Unlock()

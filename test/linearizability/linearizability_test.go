@@ -28,7 +28,8 @@ import (
 var seed = flag.Uint64("seed", 0, "seed of the fight; 0 draws one")
 
 const (
-	kills = 8
+	operations = 6000
+	kills      = 8
 	// checkTimeout is far more than a check takes, which is seconds. A check
 	// that does not end says nothing, and that is a failure.
 	checkTimeout = 2 * time.Minute
@@ -37,7 +38,7 @@ const (
 func TestBookingsAreLinearizable(t *testing.T) {
 	in, file := start(t)
 	f := newFight(t, in)
-	seen := f.run(t, t.Context(), kills)
+	seen := f.run(t, operations, kills)
 	t.Logf("%d operations answered, %d without an answer, %d kills", f.answered.Load(), f.unanswered.Load(), kills)
 	if f.unanswered.Load() == 0 {
 		t.Error("no operation was left without an answer: the kills hit nothing")
@@ -78,7 +79,10 @@ func TestBookingsAreLinearizable(t *testing.T) {
 		t.Errorf("the API lists %d bookings, the database has %d", len(listed), len(final))
 	}
 
-	result, info := porcupine.CheckOperationsVerbose(model, complete(seen, final), checkTimeout)
+	began := time.Now()
+	history := complete(seen, final)
+	result, info := porcupine.CheckOperationsVerbose(model, history, checkTimeout)
+	t.Logf("the check of %d operations took %s", len(history), time.Since(began))
 	if result != porcupine.Ok {
 		t.Errorf("the history is not linearizable: %s; see %s", result, visualize(t, info))
 	}
@@ -96,7 +100,7 @@ func TestTheFaultIsFoundWithoutTheConstraint(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := newFight(t, in)
-	seen := f.run(t, t.Context(), 0)
+	seen := f.run(t, operations/4, 0)
 	if err := in.Stop(); err != nil {
 		t.Fatal(err)
 	}

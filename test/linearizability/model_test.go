@@ -2,7 +2,6 @@ package linearizability
 
 import (
 	"fmt"
-	"math"
 	"strings"
 
 	"github.com/anishathalye/porcupine"
@@ -202,28 +201,21 @@ func describe(in input, out output) string {
 	}
 }
 
-// never is the time at which an operation without an answer returns: it may
-// have taken effect at any time after its call.
-const never = math.MaxInt64
-
 // complete turns what the clients saw into the history to be checked.
 //
 // An operation without an answer took effect or it did not; the database after
 // the fight says which, because every booking carries the number of its
 // operation and a cancelled booking stays on record. One that took effect is in
-// the history with an open end; one that did not is left out. To leave it out
-// is sound: if some client has seen its effect, the history without it has no
-// order that explains what that client saw.
+// the history; one that did not is left out. To leave it out is sound: if some
+// client has seen its effect, the history without it has no order that
+// explains what that client saw.
 func complete(seen []porcupine.Operation, final map[int32]record) []porcupine.Operation {
 	var history []porcupine.Operation
 	tables := map[tableKey]table{}
 	var end int64
 	for _, op := range seen {
 		in, out := op.Input.(input), op.Output.(output)
-		if op.Return != never {
-			end = max(end, op.Return)
-		}
-		end = max(end, op.Call)
+		end = max(end, op.Return)
 		tables[in.table] = tables[in.table] // the table is known, if only by name
 		rec, made := final[in.booking]
 		switch {

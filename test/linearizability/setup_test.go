@@ -12,7 +12,7 @@ const (
 	timeZone  = "Asia/Shanghai"
 	firstHour = 8 // slots last an hour and begin at 08:00
 	maxSpan   = 3
-	days      = 2
+	days      = 3
 )
 
 // venues are what the clients fight for: few places, so that most requests
