@@ -72,7 +72,7 @@ func measureBookings(ctx context.Context, b *bench) ([]row, error) {
 	}
 	defer bare.db.Close()
 
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: writers}}
+	client := in.Client(writers)
 	firstDay := time.Now().In(zone).AddDate(0, 0, 1)
 	firstDay = time.Date(firstDay.Year(), firstDay.Month(), firstDay.Day(), 0, 0, 0, 0, zone)
 	next := 0

@@ -57,6 +57,6 @@ func class() v1alpha1.CommunityClassSpec {
 	}
 }
 
-func release() *v1alpha1.Release {
+func benchRelease() *v1alpha1.Release {
 	return &v1alpha1.Release{Name: "bench-1", ClassName: "bench", RendererVersion: 1, Class: class()}
 }

@@ -88,7 +88,7 @@ func (b *bench) apiServer(ctx context.Context) (*apiServer, func() error, error)
 		BinaryAssetsDirectory: filepath.Join(b.root, "bin", "k8s"),
 		CRDDirectoryPaths: []string{
 			filepath.Join(b.root, "config", "crd", "bases"),
-			filepath.Join(strings.TrimSpace(string(gatewayAPI)), "config", "crd", "standard"),
+			filepath.Join(strings.TrimSpace(string(gatewayAPI)), "config", "crd", "standard", "gateway.networking.k8s.io_httproutes.yaml"),
 		},
 		ErrorIfCRDPathMissing: true,
 	}
@@ -143,7 +143,7 @@ func newAPIServer(config *rest.Config) (*apiServer, error) {
 
 // countyByHand writes the tenants of a county with the bare client.
 func (s *apiServer) countyByHand(ctx context.Context, prefix string) (float64, error) {
-	r := release()
+	r := benchRelease()
 	r.RendererVersion, r.Class.Image = tenant.RendererVersion, "localhost/linli:bench"
 	tenants := make([][]tenant.Object, countySize)
 	for i := range tenants {
@@ -160,7 +160,7 @@ func (s *apiServer) countyByHand(ctx context.Context, prefix string) (float64, e
 // countyByOperator starts the operator, applies the communities of a county
 // and stops the operator when it has written all objects.
 func (s *apiServer) countyByOperator(ctx context.Context, b *bench, prefix string) (_ float64, err error) {
-	operator := exec.Command(b.binary, "operator")
+	operator := exec.Command(b.binary, "operator", "--health-address=127.0.0.1:0", "--metrics-address=127.0.0.1:0")
 	operator.Env = append(os.Environ(), "KUBECONFIG="+s.kubeconfig, "LINLI_IMAGE=localhost/linli:bench")
 	log, err := os.Create(filepath.Join(b.dir, prefix+".log"))
 	if err != nil {
@@ -185,7 +185,7 @@ func (s *apiServer) countyByOperator(ctx context.Context, b *bench, prefix strin
 	}); err != nil {
 		return 0, fmt.Errorf("waiting for the class %s: %w", prefix, err)
 	}
-	r := release()
+	r := benchRelease()
 	r.RendererVersion = tenant.RendererVersion
 	communities := make([]*v1alpha1.Community, countySize)
 	tenants := make([][]tenant.Object, countySize)

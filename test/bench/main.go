@@ -62,7 +62,7 @@ func (b *bench) instance(name string, c *v1alpha1.Community) (*instance.Instance
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
-	return instance.New(b.binary, dir, c, release())
+	return instance.New(b.binary, dir, c, benchRelease())
 }
 
 func main() {

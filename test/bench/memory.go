@@ -34,11 +34,13 @@ func measureMemory(ctx context.Context, b *bench) ([]row, error) {
 	if err := in.Start(ctx); err != nil {
 		return nil, err
 	}
+	client := in.Client(1)
 	for _, path := range []string{"/", "/booking/", "/booking/api/v1/venues"} {
-		if err := get(ctx, http.DefaultClient, in.URL()+path); err != nil {
+		if err := get(ctx, client, in.URL()+path); err != nil {
 			return nil, err
 		}
 	}
+	client.CloseIdleConnections()
 	atRest, err := steadyRSS(ctx, in)
 	if err != nil {
 		return nil, err
@@ -57,12 +59,14 @@ func measureMemory(ctx context.Context, b *bench) ([]row, error) {
 	}}, nil
 }
 
-// get asks for a page and reads it to the end.
+// get asks for a page, compressed, as browsers do, and reads it to the end
+// without unpacking it.
 func get(ctx context.Context, client *http.Client, url string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}
+	req.Header.Set("Accept-Encoding", "gzip")
 	res, err := client.Do(req)
 	if err != nil {
 		return err

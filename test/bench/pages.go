@@ -44,7 +44,7 @@ func measurePages(ctx context.Context, b *bench) ([]row, error) {
 		return nil, err
 	}
 
-	client := &http.Client{Transport: &http.Transport{DisableCompression: true}}
+	client := in.Client(1)
 	day := func(n int) string { return today.AddDate(0, 0, 1+n%(futureDays-1)).Format(time.DateOnly) }
 	kinds := []struct {
 		name string

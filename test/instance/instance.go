@@ -31,6 +31,7 @@ const startTimeout = 60 * time.Second
 type Instance struct {
 	binary  string
 	dir     string
+	host    string // the community's own host name, the only one it answers for
 	address string
 	metrics string
 
@@ -43,7 +44,10 @@ type Instance struct {
 
 // New writes the configuration beneath dir, which must exist. Nothing runs yet.
 func New(binary, dir string, community *v1alpha1.Community, release *v1alpha1.Release) (*Instance, error) {
-	in := &Instance{binary: binary, dir: dir, up: make(chan struct{})}
+	in := &Instance{
+		binary: binary, dir: dir, up: make(chan struct{}),
+		host: community.Name + "." + release.Class.Domain,
+	}
 	for _, d := range []string{in.configDir(), in.keysDir(), in.DataDir()} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return nil, err
@@ -100,7 +104,26 @@ func (in *Instance) DataDir() string { return filepath.Join(in.dir, "data") }
 func (in *Instance) LogPath() string { return filepath.Join(in.dir, "log") }
 
 // URL is the address that residents would reach, without a slash at the end.
-func (in *Instance) URL() string { return "http://" + in.address }
+// Only clients made by Client know the way to it.
+func (in *Instance) URL() string {
+	_, port, err := net.SplitHostPort(in.address)
+	if err != nil {
+		panic(err) // freeAddresses made it
+	}
+	return "http://" + net.JoinHostPort(in.host, port)
+}
+
+// Client returns a client that finds the instance whatever the machine's
+// resolver makes of its host name, and keeps that many connections.
+func (in *Instance) Client(connections int) *http.Client {
+	var dialer net.Dialer
+	return &http.Client{Transport: &http.Transport{
+		MaxIdleConnsPerHost: connections,
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, network, in.address)
+		},
+	}}
+}
 
 // Start starts the program and returns when it is ready.
 func (in *Instance) Start(ctx context.Context) error {

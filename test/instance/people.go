@@ -15,50 +15,59 @@ type Person struct {
 	Token   string
 }
 
-// accounts are the demo people; the daily limit of a venue holds for each.
-var accounts = []string{"chen-yutong", "li-qiang", "wang-guihua", "zhao-changshun", "sun-li", "zhou-jianguo"}
-
 // People signs the demo people in, the way scripts do. Tokens are good for an
 // hour and outlive restarts.
 func (in *Instance) People(ctx context.Context) ([]Person, error) {
+	client := in.Client(1)
+	defer client.CloseIdleConnections()
+	var list struct {
+		People []struct {
+			Account string `json:"person"`
+		} `json:"people"`
+	}
+	if err := ask(ctx, client, http.MethodGet, in.URL()+"/identity/demo/people", nil, &list); err != nil {
+		return nil, fmt.Errorf("demo people: %w", err)
+	}
 	var people []Person
-	for _, account := range accounts {
-		token, err := in.token(ctx, account)
-		if err != nil {
-			return nil, fmt.Errorf("token for %s: %w", account, err)
+	for _, p := range list.People {
+		var granted struct {
+			Token string `json:"token"`
 		}
-		people = append(people, Person{Account: account, Token: token})
+		body := map[string]string{"person": p.Account}
+		if err := ask(ctx, client, http.MethodPost, in.URL()+"/identity/demo/token", body, &granted); err != nil {
+			return nil, fmt.Errorf("token for %s: %w", p.Account, err)
+		}
+		people = append(people, Person{Account: p.Account, Token: granted.Token})
 	}
 	return people, nil
 }
 
-func (in *Instance) token(ctx context.Context, account string) (string, error) {
-	body, err := json.Marshal(map[string]string{"as": account})
-	if err != nil {
-		return "", err
+// ask sends a request that should succeed and decodes its answer.
+func ask(ctx context.Context, client *http.Client, method, url string, body, answer any) error {
+	var content io.Reader
+	if body != nil {
+		b, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		content = bytes.NewReader(b)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, in.URL()+"/identity/demo/token", bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, url, content)
 	if err != nil {
-		return "", err
+		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	res, err := http.DefaultClient.Do(req)
+	res, err := client.Do(req)
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer res.Body.Close()
-	answer, err := io.ReadAll(res.Body)
+	b, err := io.ReadAll(res.Body)
 	if err != nil {
-		return "", err
+		return err
 	}
-	if res.StatusCode >= 300 {
-		return "", fmt.Errorf("%s: %s", res.Status, answer)
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", res.Status, b)
 	}
-	var granted struct {
-		Token string `json:"token"`
-	}
-	if err := json.Unmarshal(answer, &granted); err != nil || granted.Token == "" {
-		return "", fmt.Errorf("no token in %s: %v", answer, err)
-	}
-	return granted.Token, nil
+	return json.Unmarshal(b, answer)
 }

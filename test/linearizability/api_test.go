@@ -25,8 +25,8 @@ type api struct {
 	http   *http.Client
 }
 
-func newAPI(base string, p instance.Person) *api {
-	return &api{base: base, person: p, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}}}
+func newAPI(in *instance.Instance, p instance.Person) *api {
+	return &api{base: in.URL(), person: p, http: in.Client(1)}
 }
 
 func (a *api) close() { a.http.CloseIdleConnections() }
@@ -95,16 +95,26 @@ func (a *api) read(ctx context.Context, id string) (output, error) {
 	}
 }
 
-// list returns the person's bookings.
+// list returns all of the person's bookings.
 func (a *api) list(ctx context.Context) ([]booking, error) {
-	var answer struct {
-		Bookings []booking `json:"bookings"`
+	var all []booking
+	for cursor := ""; ; {
+		var page struct {
+			Bookings []booking `json:"bookings"`
+			Next     string    `json:"next"`
+		}
+		status, err := a.call(ctx, http.MethodGet, "/bookings?limit=100&cursor="+cursor, "", nil, &page)
+		if err != nil {
+			return nil, err
+		}
+		if status != http.StatusOK {
+			return nil, fmt.Errorf("GET /bookings: unexpected status %d", status)
+		}
+		all = append(all, page.Bookings...)
+		if cursor = page.Next; cursor == "" {
+			return all, nil
+		}
 	}
-	status, err := a.call(ctx, http.MethodGet, "/bookings", "", nil, &answer)
-	if err == nil && status != http.StatusOK {
-		err = fmt.Errorf("GET /bookings: unexpected status %d", status)
-	}
-	return answer.Bookings, err
 }
 
 func (a *api) availability(ctx context.Context, key tableKey) (output, error) {

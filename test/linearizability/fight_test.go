@@ -71,7 +71,7 @@ func (f *fight) run(t *testing.T, operations int32, kills int) []porcupine.Opera
 			c := &fighter{
 				fight: f, number: i,
 				rng: rand.New(rand.NewPCG(f.seed, uint64(i)+1)),
-				api: newAPI(f.server.URL(), f.persons[i%len(f.persons)]),
+				api: newAPI(f.server, f.persons[i%len(f.persons)]),
 			}
 			defer c.api.close()
 			for ctx.Err() == nil {

@@ -46,7 +46,7 @@ func TestBookingsAreLinearizable(t *testing.T) {
 
 	listed := map[string]bool{}
 	for _, p := range f.persons {
-		a := newAPI(in.URL(), p)
+		a := newAPI(in, p)
 		bookings, err := a.list(t.Context())
 		if err != nil {
 			t.Fatal(err)
