@@ -22,6 +22,7 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/linli-io/linli/api/v1alpha1"
 	"github.com/linli-io/linli/internal/tenant"
@@ -92,6 +93,8 @@ func (b *bench) apiServer(ctx context.Context) (*apiServer, func() error, error)
 		},
 		ErrorIfCRDPathMissing: true,
 	}
+	// Eight counties have more Services than the default range has addresses.
+	env.ControlPlane.GetAPIServer().Configure().Set("service-cluster-ip-range", "10.96.0.0/16")
 	config, err := env.Start()
 	if err != nil {
 		return nil, nil, fmt.Errorf("starting the API server: %w (make build makes bin/k8s)", err)
@@ -130,7 +133,7 @@ func newAPIServer(config *rest.Config) (*apiServer, error) {
 	config = rest.CopyConfig(config)
 	config.QPS = -1
 	scheme := runtime.NewScheme()
-	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), gatewayv1.Install(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return nil, err
 	}
 	c, err := client.New(config, client.Options{Scheme: scheme})

@@ -102,7 +102,13 @@ func run(ctx context.Context, only, write string) (err error) {
 	if b.dir, err = os.MkdirTemp("", "linli-bench-"); err != nil {
 		return err
 	}
-	defer os.RemoveAll(b.dir)
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("%w (logs are kept in %s)", err, b.dir)
+			return
+		}
+		err = os.RemoveAll(b.dir)
+	}()
 	if b.binary, err = instance.Binary(ctx, b.dir); err != nil {
 		return err
 	}
