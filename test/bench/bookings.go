@@ -171,7 +171,11 @@ func bookThroughAPI(ctx context.Context, client *http.Client, base string, p ins
 type bareWriter struct{ db *database.DB }
 
 func newBareWriter(ctx context.Context, path string) (*bareWriter, error) {
-	db, err := database.Open(ctx, database.Options{Path: path, Migrations: booking.Migrations()})
+	migrations, err := booking.Migrations()
+	if err != nil {
+		return nil, err
+	}
+	db, err := database.Open(ctx, database.Options{Path: path, Migrations: migrations})
 	if err != nil {
 		return nil, err
 	}

@@ -216,7 +216,9 @@ func complete(seen []porcupine.Operation, final map[int32]record) []porcupine.Op
 	for _, op := range seen {
 		in, out := op.Input.(input), op.Output.(output)
 		end = max(end, op.Return)
-		tables[in.table] = tables[in.table] // the table is known, if only by name
+		if _, known := tables[in.table]; !known {
+			tables[in.table] = table{}
+		}
 		rec, made := final[in.booking]
 		switch {
 		case out.outcome != unknown:
