@@ -135,7 +135,7 @@ func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, page 
 	h.Set("Content-Length", strconv.Itoa(b.Len()))
 	// Pages differ by cookie and belong to one reader.
 	h.Set("Cache-Control", "no-store")
-	h.Set("Vary", "Cookie, Accept-Language")
+	h.Add("Vary", "Cookie, Accept-Language")
 	w.WriteHeader(status)
 	if _, err := w.Write(b.Bytes()); err != nil {
 		p.options.Log.DebugContext(r.Context(), "page not delivered", "error", err.Error())

@@ -25,8 +25,9 @@ var Languages = []Language{Chinese, English}
 
 var matcher = language.NewMatcher([]language.Tag{language.MustParse(string(Chinese)), language.English})
 
-// accepted is the language for an Accept-Language header; Chinese if it names
-// neither.
+// accepted is the language for an Accept-Language header. Who names neither
+// gets the one that readers of theirs know best according to CLDR (Chinese for
+// Uyghur, English for German), and Chinese if that is not known.
 func accepted(header string) Language {
 	tags, _, err := language.ParseAcceptLanguage(header)
 	if err != nil {
