@@ -20,7 +20,6 @@ const (
 	ReasonAdoptionRequired = "AdoptionRequired"
 	ReasonClassNotFound    = "ClassNotFound"
 	ReasonReleaseNotFound  = "ReleaseNotFound"
-	ReasonRenderFailed     = "RenderFailed"
 	ReasonApplyRefused     = "ApplyRefused"
 )
 

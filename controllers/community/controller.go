@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -58,6 +59,8 @@ type scope struct {
 	verdict verdict
 	// services are reported only when they were looked at.
 	services []v1alpha1.ServiceStatus
+	// adopted is the UID of the former Community whose data is taken over.
+	adopted string
 	// complete says that every phase ran without an error.
 	complete bool
 	result   ctrl.Result
@@ -102,6 +105,10 @@ func (r *Reconciler) run(ctx context.Context, s *scope) error {
 	}
 	err := errors.Join(errs...)
 	s.complete = err == nil && s.warning == nil
+	if err == nil && s.adopted != "" {
+		r.Events.Eventf(s.community, nil, corev1.EventTypeNormal, "Adopted", "Adopt",
+			"Took over namespace %s from the former Community %s", v1alpha1.NamespaceOf(s.community.Name), s.adopted)
+	}
 	return err
 }
 

@@ -114,6 +114,8 @@ func TestRetainAndAdopt(t *testing.T) {
 		t.Error("the keys were made anew")
 	}
 
+	assertEvents(t, c, v1alpha1.ReasonAdoptionRequired, "Adopted", v1alpha1.ReasonRollingOut, v1alpha1.ReasonAllServicesReady)
+
 	// The UID of the one before it no longer opens anything.
 	deleted(t, c)
 	assertRetained(t, c)

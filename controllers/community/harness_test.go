@@ -72,6 +72,9 @@ func startOperator(t *testing.T) *operator {
 		LeaderElectionID:              "linli-operator",
 		LeaderElectionNamespace:       v1alpha1.PlatformNamespace,
 		LeaderElectionReleaseOnCancel: true,
+		// A machine that is busy with other tests is slow to renew.
+		LeaseDuration: ptr.To(2 * time.Minute),
+		RenewDeadline: ptr.To(time.Minute),
 	})
 	if err != nil {
 		t.Fatal(err)

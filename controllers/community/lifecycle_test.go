@@ -16,6 +16,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/linli-io/linli/api/v1alpha1"
+	"github.com/linli-io/linli/controllers/release"
 	"github.com/linli-io/linli/internal/tenant"
 )
 
@@ -284,6 +285,42 @@ func TestRelease(t *testing.T) {
 		return nil
 	})
 	awaitCondition(t, "released", allReady)
+}
+
+// TestReleasesCollected: the history of a class that changes often stays
+// short, and never loses a Release in force.
+func TestReleasesCollected(t *testing.T) {
+	o := startOperator(t)
+	c := running(t, "collected")
+	class := newClass(c.Spec.ClassName)
+	for i := range 15 {
+		change(t, class, func(class *v1alpha1.CommunityClass) { class.Spec.Gateway.Port = int32(9000 + i) })
+		await(t, "the next release", func(ctx context.Context) error {
+			if err := admin.Get(ctx, client.ObjectKeyFromObject(class), class); err != nil {
+				return err
+			}
+			if class.Status.ObservedGeneration != class.Generation {
+				return fmt.Errorf("generation %d of %d", class.Status.ObservedGeneration, class.Generation)
+			}
+			return nil
+		})
+	}
+	awaitCondition(t, c.Name, condition{metav1.ConditionTrue, v1alpha1.ReasonAllServicesReady, []string{":9014"}})
+	settle(t, o, c.Name)
+	await(t, "a short history", func(ctx context.Context) error {
+		var list appsv1.ControllerRevisionList
+		if err := admin.List(ctx, &list, client.InNamespace(v1alpha1.PlatformNamespace), client.MatchingLabels{release.LabelClass: class.Name}); err != nil {
+			return err
+		}
+		// Ten, and one while the cache has not seen the latest.
+		if n := len(list.Items); n < 10 || n > 11 {
+			return fmt.Errorf("%d releases", n)
+		}
+		return nil
+	})
+	if err := admin.Get(t.Context(), client.ObjectKey{Namespace: v1alpha1.PlatformNamespace, Name: class.Status.Release}, &appsv1.ControllerRevision{}); err != nil {
+		t.Errorf("the release in force: %v", err)
+	}
 }
 
 // TestClassMissing: without its class a community cannot start, and one that

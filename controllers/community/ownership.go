@@ -102,7 +102,11 @@ func (r *Reconciler) own(ctx context.Context, s *scope) (bool, error) {
 		}
 		return false, nil
 	}
-	if claimOf(c, ns) != absent {
+	switch claimOf(c, ns) {
+	case kept:
+		s.adopted = ns.Annotations[v1alpha1.AnnotationCommunityUID]
+		return true, nil
+	case ours:
 		return true, nil
 	}
 	// Create, not apply: if somebody makes a namespace of that name at this

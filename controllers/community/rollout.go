@@ -40,12 +40,18 @@ func (r *Reconciler) choose(ctx context.Context, s *scope) (bool, error) {
 	name := next(c.Status.Release, class)
 	if name == "" {
 		if class != nil {
-			s.verdict = progressing(v1alpha1.ReasonWaitingForRelease, fmt.Sprintf("CommunityClass %s has no release yet", class.Name))
+			s.verdict = unchanged(v1alpha1.ReasonWaitingForRelease, fmt.Sprintf("CommunityClass %s has no release yet", class.Name))
 		}
 		return false, nil
 	}
 	var revision appsv1.ControllerRevision
-	if err := r.Client.Get(ctx, client.ObjectKey{Namespace: v1alpha1.PlatformNamespace, Name: name}, &revision); err != nil {
+	at := client.ObjectKey{Namespace: v1alpha1.PlatformNamespace, Name: name}
+	err := r.Client.Get(ctx, at, &revision)
+	if apierrors.IsNotFound(err) {
+		// The class may have been heard of before its release.
+		err = r.Live.Get(ctx, at, &revision)
+	}
+	if err != nil {
 		if !apierrors.IsNotFound(err) {
 			return false, fmt.Errorf("release %s: %w", name, err)
 		}
@@ -59,7 +65,7 @@ func (r *Reconciler) choose(ctx context.Context, s *scope) (bool, error) {
 		return false, nil
 	}
 	if chosen.RendererVersion != tenant.RendererVersion {
-		s.verdict = progressing(v1alpha1.ReasonWaitingForRelease, fmt.Sprintf(
+		s.verdict = unchanged(v1alpha1.ReasonWaitingForRelease, fmt.Sprintf(
 			"Release %s was made for renderer %d, this operator renders %d; its CommunityClass gets a new release", name, chosen.RendererVersion, tenant.RendererVersion))
 		return false, nil
 	}

@@ -49,10 +49,15 @@ func stalled(reason, message string) verdict {
 	return verdict{ready: metav1.ConditionFalse, stalled: true, reason: reason, message: message}
 }
 
-// retrying: an error that may pass. How the services do was not seen, so that
-// Ready stays as it is.
+// unchanged: on the way, but how the services do was not seen, so that Ready
+// stays as it is.
+func unchanged(reason, message string) verdict {
+	return verdict{reconciling: true, reason: reason, message: message}
+}
+
+// retrying: an error that may pass.
 func retrying(err error) verdict {
-	return verdict{reconciling: true, reason: v1alpha1.ReasonRetrying, message: oneLine(err.Error())}
+	return unchanged(v1alpha1.ReasonRetrying, oneLine(err.Error()))
 }
 
 // conditions of the verdict; without Ready if it does not know.
