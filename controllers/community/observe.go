@@ -109,7 +109,8 @@ func judgePods(o observed) *verdict {
 		}
 		for _, condition := range pod.Status.Conditions {
 			if condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionFalse && condition.Reason == corev1.PodReasonUnschedulable {
-				v := failed(v1alpha1.ReasonPodNotStarting, "No node takes the Pod: "+oneLine(condition.Message))
+				// Every Pod is so for a moment, until its claim is bound.
+				v := progressing(v1alpha1.ReasonPodNotStarting, "No node takes the Pod: "+oneLine(condition.Message))
 				return &v
 			}
 		}
