@@ -74,11 +74,17 @@ const (
 
 // venuesView is what the list of venues shows.
 type venuesView struct {
-	// Today is every venue's day.
-	Today []Day
+	Venues []venueToday
 	// Next is the reader's next booking, if there is one.
 	Next     *Booking
 	NextName string
+}
+
+// venueToday is a venue's day today and, if nothing is free any more, the day
+// on which it opens next, or nil.
+type venueToday struct {
+	Day
+	Opens *Date
 }
 
 func (s *service) venuesPage(w http.ResponseWriter, r *http.Request) {
@@ -96,8 +102,17 @@ func (s *service) overview(ctx context.Context) (venuesView, error) {
 	if err != nil {
 		return p, err
 	}
-	if p.Today, err = s.days(ctx, venues, s.today()); err != nil {
+	today := s.today()
+	days, err := s.days(ctx, venues, today)
+	if err != nil {
 		return p, err
+	}
+	for _, day := range days {
+		venue := venueToday{Day: day}
+		if next, ok := day.Venue.FirstOpen(today.AddDays(1), s.clock.Now(), s.location()); ok && len(day.FreeSlots()) == 0 {
+			venue.Opens = &next
+		}
+		p.Venues = append(p.Venues, venue)
 	}
 	person, ok := identity.FromContext(ctx)
 	if !ok {
@@ -128,16 +143,16 @@ func (s *service) card(ctx context.Context, v web.View) templ.Component {
 }
 
 // stripDays is how many days the page of a venue offers at a time.
-const stripDays = 7
+const stripDays = 8
 
 // dayView is what the page of a venue's day shows.
 type dayView struct {
 	Day
-	// Strip are the days around the one that is shown.
-	Strip []stripDay
-	// Earlier and Later are the days next to it that can be shown, or nil.
-	Earlier, Later *Date
-	// Next is the next day of the window that is open, or nil.
+	// Strip are the days around the one that is shown; Before and After are
+	// where the strip goes on, or nil.
+	Strip         []stripDay
+	Before, After *Date
+	// Next is the next day that is open, or nil.
 	Next *Date
 }
 
@@ -149,47 +164,63 @@ type stripDay struct {
 }
 
 func (s *service) dayPage(w http.ResponseWriter, r *http.Request) {
-	date := s.today()
-	if text := r.URL.Query().Get("date"); text != "" {
-		var err error
-		if date, err = ParseDate(text); err != nil {
-			s.pages.Error(w, r, http.StatusNotFound)
-			return
-		}
-	}
-	day, err := s.day(r.Context(), r.PathValue("venue"), date)
+	v, err := s.store.Venue(r.Context(), r.PathValue("venue"))
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	s.pages.Render(w, r, http.StatusOK, dayPage(s.pages.View(r), s.dayView(day)))
+	date, err := s.chosenDay(v, r.URL.Query().Get("date"))
+	if err != nil {
+		s.pages.Error(w, r, http.StatusNotFound)
+		return
+	}
+	days, err := s.days(r.Context(), []Venue{v}, date)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.pages.Render(w, r, http.StatusOK, dayPage(s.pages.View(r), s.dayView(days[0])))
+}
+
+// chosenDay is the day that was asked for, else the first one that is open.
+func (s *service) chosenDay(v Venue, text string) (Date, error) {
+	if text != "" {
+		return ParseDate(text)
+	}
+	if d, ok := v.FirstOpen(s.today(), s.clock.Now(), s.location()); ok {
+		return d, nil
+	}
+	return s.today(), nil
 }
 
 func (s *service) dayView(day Day) dayView {
 	p := dayView{Day: day}
 	now, loc, today := s.clock.Now(), s.location(), s.today()
 	last := day.Venue.LastDay(now, loc)
-	// Weeks of the strip are counted from today, so that it stays put while
-	// one goes from day to day.
-	weeks := min(max(day.Date.DaysSince(today), 0), last.DaysSince(today)) / stripDays
+	// Strips are counted from today, so that the strip stays put while one
+	// goes from day to day.
+	shown := min(max(day.Date.DaysSince(today), 0), last.DaysSince(today))
+	first := today.AddDays(shown / stripDays * stripDays)
 	for i := range stripDays {
-		d := today.AddDays(weeks*stripDays + i)
+		d := first.AddDays(i)
 		if d.DaysSince(last) > 0 {
 			break
 		}
 		p.Strip = append(p.Strip, stripDay{Date: d, Today: d == today, Open: day.Venue.checkDay(d, now, loc) == nil})
 	}
-	if d := day.Date.AddDays(-1); d.DaysSince(today) >= 0 && d.DaysSince(last) <= 0 {
-		p.Earlier = &d
+	if first != today {
+		d := first.AddDays(-1)
+		p.Before = &d
 	}
-	if d := day.Date.AddDays(1); d.DaysSince(last) <= 0 && d.DaysSince(today) >= 0 {
-		p.Later = &d
+	if d := first.AddDays(stripDays); d.DaysSince(last) <= 0 {
+		p.After = &d
 	}
-	for d := day.Date.AddDays(1); d.DaysSince(last) <= 0; d = d.AddDays(1) {
-		if d.DaysSince(today) >= 0 && day.Venue.checkDay(d, now, loc) == nil {
-			p.Next = &d
-			break
-		}
+	from := today
+	if day.Date.DaysSince(today) >= 0 {
+		from = day.Date.AddDays(1)
+	}
+	if d, ok := day.Venue.FirstOpen(from, now, loc); ok {
+		p.Next = &d
 	}
 	return p
 }
@@ -408,9 +439,8 @@ type bookingView struct {
 	Booking
 	// VenueName is what people call the venue.
 	VenueName string
-	// Offered says that the venue still takes bookings, Seats that it has
-	// more than one place.
-	Offered, Seats bool
+	// Offered is the venue, or nil if it takes no bookings any more.
+	Offered *Venue
 	// CanCancel says that it is not too late to cancel.
 	CanCancel bool
 	// Over says that the booking has ended.
@@ -442,7 +472,7 @@ func (s *service) ownBooking(r *http.Request) (bookingView, error) {
 	}
 	v, err := s.store.Venue(r.Context(), b.Venue)
 	if err == nil {
-		p.Offered, p.Seats = true, v.Places > 1
+		p.Offered = &v
 	} else if !errors.Is(err, ErrNotFound) {
 		return bookingView{}, err
 	}

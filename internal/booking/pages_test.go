@@ -188,7 +188,7 @@ func TestPagesWhenTaken(t *testing.T) {
 	if status != http.StatusConflict {
 		t.Errorf("booking what was taken meanwhile: status %d", status)
 	}
-	wang.has(page, "刚刚被别人约走", `role="alert"`, "相近的可约时段")
+	wang.has(page, "刚刚被别人约走", `class="notice warning"`, "相近的可约时段")
 	next := wang.form(wang.page(wang.link(page, "10:00–到11:00")))
 	wang.send("/booking/venues/music/book", next)
 

@@ -189,3 +189,18 @@ func (v Venue) Slots(d Date, loc *time.Location) []Slot {
 func (v Venue) LastDay(now time.Time, loc *time.Location) Date {
 	return DateOf(now, loc).AddDays(v.WindowDays)
 }
+
+// FirstOpen is the first day from one on that can be booked and has a slot
+// which has not begun; false if there is none.
+func (v Venue) FirstOpen(from Date, now time.Time, loc *time.Location) (Date, bool) {
+	last := v.LastDay(now, loc)
+	for d := from; d.DaysSince(last) <= 0; d = d.AddDays(1) {
+		if v.checkDay(d, now, loc) != nil {
+			continue
+		}
+		if slots := v.Slots(d, loc); len(slots) > 0 && slots[len(slots)-1].Start.After(now) {
+			return d, true
+		}
+	}
+	return Date{}, false
+}

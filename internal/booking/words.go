@@ -1,8 +1,10 @@
 package booking
 
 import (
+	"slices"
 	"time"
 
+	"github.com/linli-io/linli/api/v1alpha1"
 	"github.com/linli-io/linli/internal/web"
 )
 
@@ -68,9 +70,19 @@ func dayReason(v web.View, d Day) string {
 	return v.T("booking.dayOver")
 }
 
+// fewLeft is how many free places are few.
+const fewLeft = 3
+
+// few says that only few of many places are left.
+func few(venue Venue, o Offer) bool {
+	return o.State == SlotFree && venue.Places > fewLeft && o.Free <= fewLeft
+}
+
 // slotState says whether a slot can be booked.
 func slotState(v web.View, venue Venue, o Offer) string {
 	switch {
+	case few(venue, o):
+		return v.T("booking.fewLeft", "Count", o.Free)
 	case o.State == SlotFree && venue.Places > 1:
 		return v.T("booking.left", "Count", o.Free)
 	case o.State == SlotFree:
@@ -94,8 +106,29 @@ func length(v web.View, s Slot) string {
 	return v.T("booking.hours", "Count", hours) + " " + v.T("booking.minutes", "Count", rest)
 }
 
+// venueGroup are the venues of one kind of errand.
+type venueGroup struct {
+	// Name is the id of the message that names it.
+	Name   string
+	Venues []venueToday
+}
+
+// groups are the venues to use and the services to be served by, where there
+// are any.
+func (p venuesView) groups() []venueGroup {
+	places, services := venueGroup{Name: "booking.places"}, venueGroup{Name: "booking.services"}
+	for _, v := range p.Venues {
+		if v.Venue.Kind == v1alpha1.VenueAttended {
+			services.Venues = append(services.Venues, v)
+		} else {
+			places.Venues = append(places.Venues, v)
+		}
+	}
+	return slices.DeleteFunc([]venueGroup{places, services}, func(g venueGroup) bool { return len(g.Venues) == 0 })
+}
+
 // todayText says where something is free today.
-func todayText(v web.View, today []Day) string {
+func todayText(v web.View, today []venueToday) string {
 	venues := 0
 	for _, d := range today {
 		if len(d.FreeSlots()) > 0 {
