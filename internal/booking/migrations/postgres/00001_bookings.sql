@@ -23,7 +23,7 @@ CREATE TABLE bookings (
 );
 
 -- A day at a glance is read from this index alone.
-CREATE INDEX bookings_live ON bookings (venue, start_at, end_at, place) WHERE cancelled_at IS NULL;
+CREATE INDEX bookings_live ON bookings (venue, start_at, end_at, place, cancelled_at) WHERE cancelled_at IS NULL;
 CREATE INDEX bookings_of_person ON bookings (person, start_at, id);
 CREATE INDEX bookings_ended ON bookings (venue, end_at);
 
