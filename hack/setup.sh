@@ -38,8 +38,8 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 
 # axe-core, at the version of the lock file.
-if present npm && ! cmp -s test/browser/package-lock.json test/browser/node_modules/.installed-lock.json; then
+if present npm && ! cmp -s test/county/package-lock.json test/county/node_modules/.installed-lock.json; then
   echo "Installing npm packages for the accessibility checks"
-  npm ci --prefix test/browser --no-audit --no-fund --silent
-  cp test/browser/package-lock.json test/browser/node_modules/.installed-lock.json
+  npm ci --prefix test/county --no-audit --no-fund --silent
+  cp test/county/package-lock.json test/county/node_modules/.installed-lock.json
 fi

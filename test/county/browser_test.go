@@ -1,0 +1,217 @@
+package county
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+)
+
+// browser starts a headless Chromium for this test, as a person's own: no
+// cookies, nothing remembered.
+func browser(t *testing.T) *person {
+	t.Helper()
+	chromium, err := exec.LookPath("chromium")
+	if err != nil {
+		needs(t, "chromium", err)
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(chromium),
+		chromedp.UserDataDir(t.TempDir()),
+		chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("accept-lang", "zh-CN"),
+	)
+	if os.Getuid() == 0 {
+		options = append(options, chromedp.NoSandbox) // Chromium refuses its sandbox to root
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // not t.Context, which is over before the cleanups
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	p := &person{T: t, ctx: ctx}
+	// The first use of a context starts the browser and bounds its life.
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("start %s: %v", chromium, err)
+	}
+	p.do(chromedp.EmulateViewport(360, 800))
+	t.Cleanup(func() {
+		if t.Failed() {
+			p.screenshot("failed")
+		}
+	})
+	return p
+}
+
+// person is somebody in front of a browser.
+type person struct {
+	*testing.T
+	ctx             context.Context
+	scriptsDisabled bool
+}
+
+func (p *person) do(steps ...chromedp.Action[chromedp.Void]) {
+	p.Helper()
+	// A step that waits for what never comes must not use up the whole test.
+	ctx, cancel := context.WithTimeout(p.ctx, 20*time.Second)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		where, _ := chromedp.Run(p.ctx, chromedp.Location())
+		p.Fatalf("at %s: %v", where, err)
+	}
+}
+
+// withoutJavaScript turns the pages' scripts off.
+func (p *person) withoutJavaScript() {
+	p.Helper()
+	p.scriptsDisabled = true
+	p.disableScripts(true)
+}
+
+func (p *person) disableScripts(disabled bool) {
+	p.Helper()
+	if _, err := chromedp.Call(p.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: disabled}); err != nil {
+		p.Fatal(err)
+	}
+}
+
+func (p *person) width(pixels int64) {
+	p.Helper()
+	p.do(chromedp.EmulateViewport(pixels, 800))
+}
+
+func (p *person) visit(url string) {
+	p.Helper()
+	p.do(chromedp.Navigate(url))
+}
+
+// click follows the first visible link or button whose text contains the words.
+func (p *person) click(words string) {
+	p.Helper()
+	p.clickAt(fmt.Sprintf(`//main//*[self::a or self::button or self::summary][contains(normalize-space(.), %q)]`, words))
+}
+
+// clickAt clicks what an XPath or CSS selector finds and waits for the page
+// that follows.
+func (p *person) clickAt(selector string) {
+	p.Helper()
+	p.do(chromedp.ScrollIntoView(selector))
+	ctx, cancel := context.WithTimeout(p.ctx, 20*time.Second)
+	defer cancel()
+	if _, err := chromedp.RunResponse(ctx, chromedp.Click(selector, chromedp.NodeVisible)); err != nil {
+		p.Fatalf("click %s: %v", selector, err)
+	}
+}
+
+// sees waits until the page's main part shows the words.
+func (p *person) sees(words string) {
+	p.Helper()
+	p.do(chromedp.WaitVisible(fmt.Sprintf(`//main//*[contains(normalize-space(.), %q)]`, words)))
+}
+
+func (p *person) mainText() string {
+	p.Helper()
+	text, err := chromedp.Run(p.ctx, chromedp.Text(chromedp.CSS("main")))
+	if err != nil {
+		p.Fatal(err)
+	}
+	return text
+}
+
+func (p *person) location() string {
+	p.Helper()
+	where, err := chromedp.Run(p.ctx, chromedp.Location())
+	if err != nil {
+		p.Fatal(err)
+	}
+	return where
+}
+
+// setCookie sets a cookie as an earlier visit would have.
+func (p *person) setCookie(url, name, value string) {
+	p.Helper()
+	if _, err := chromedp.Call(p.ctx, network.SetCookie, network.SetCookieParams{Name: name, Value: value, URL: url}); err != nil {
+		p.Fatal(err)
+	}
+}
+
+// screenshot keeps the whole page as a picture, in LINLI_SCREENSHOTS if that
+// is set.
+func (p *person) screenshot(name string) {
+	p.Helper()
+	dir := os.Getenv("LINLI_SCREENSHOTS")
+	if dir == "" {
+		return
+	}
+	picture, err := chromedp.Run(p.ctx, chromedp.FullScreenshot(100))
+	if err != nil {
+		p.Logf("screenshot %s: %v", name, err)
+		return
+	}
+	file := filepath.Join(dir, strings.ReplaceAll(p.Name(), "/", "-")+"-"+name+".png")
+	if err := os.WriteFile(file, picture, 0o644); err != nil {
+		p.Error(err)
+	}
+}
+
+// finding is what axe-core reports of a page.
+type finding struct {
+	ID    string
+	Help  string
+	Nodes []struct {
+		HTML   string
+		Target []any
+	}
+}
+
+// accessible lets axe-core look at the page as it stands, and checks that
+// nothing has to be scrolled sideways.
+func (p *person) accessible() {
+	p.Helper()
+	source, err := os.ReadFile("node_modules/axe-core/axe.min.js")
+	if err != nil {
+		needs(p.T, "npm", err)
+	}
+	// axe-core is a script: the page was loaded without its own, and stays so.
+	p.disableScripts(false)
+	defer p.disableScripts(p.scriptsDisabled)
+	// The page's own policy forbids foreign scripts; the debugger is not the page.
+	p.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := chromedp.Evaluate[any](string(source)+"; null")(ctx, t)
+		return err
+	}))
+	ctx, cancel := context.WithTimeout(p.ctx, 60*time.Second)
+	defer cancel()
+	report, err := chromedp.Run(ctx, chromedp.Evaluate[string](
+		`axe.run(document).then(r => JSON.stringify(r.violations))`, chromedp.EvalAwaitPromise))
+	if err != nil {
+		p.Fatalf("axe-core: %v", err)
+	}
+	var findings []finding
+	if err := json.Unmarshal([]byte(report), &findings); err != nil {
+		p.Fatal(err)
+	}
+	for _, f := range findings {
+		for _, node := range f.Nodes {
+			p.Errorf("%s: %s (%s): %s", p.location(), f.Help, f.ID, node.HTML)
+		}
+	}
+	wide, err := chromedp.Run(p.ctx, chromedp.Evaluate[float64](`document.documentElement.scrollWidth - document.documentElement.clientWidth`))
+	if err != nil {
+		p.Fatal(err)
+	}
+	if wide > 0 {
+		p.Errorf("%s: the page is %v px wider than the window", p.location(), wide)
+	}
+}

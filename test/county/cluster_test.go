@@ -1,0 +1,229 @@
+// Package county tests the whole: the sample county in an embedded Kubernetes
+// of its own, reached through the gateway by scripts and by a browser.
+package county
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// county is the cluster that all tests of this package share.
+var county *cluster
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		c, err := newCluster()
+		if err == nil {
+			defer c.reset()
+			err = c.up(os.Stderr)
+		}
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "the test county did not start: %v\n", err)
+			return 1
+		}
+		county = c
+		return m.Run()
+	}())
+}
+
+// cluster is an embedded Kubernetes beside the one of `make up`, if that runs:
+// it has a state directory and ports of its own.
+type cluster struct {
+	root        string // of the repository
+	dir         string // state
+	gatewayPort string
+	apiPort     string
+}
+
+func newCluster() (*cluster, error) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(filepath.Join(root, "bin/devcluster")); err != nil {
+		return nil, fmt.Errorf("%w; these tests run the built product: use make test", err)
+	}
+	dir, err := os.MkdirTemp("", "linli-county-")
+	if err != nil {
+		return nil, err
+	}
+	c := &cluster{root: root, dir: filepath.Join(dir, "dev")}
+	if c.gatewayPort, err = freePort(); err != nil {
+		return nil, err
+	}
+	if c.apiPort, err = freePort(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func freePort() (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer listener.Close()
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	return port, err
+}
+
+// command is a program of the repository, told which cluster is meant.
+func (c *cluster) command(ctx context.Context, program string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, filepath.Join(c.root, program), args...)
+	cmd.Dir = c.root
+	cmd.Env = append(os.Environ(),
+		"LINLI_DEV_DIR="+c.dir, "LINLI_GATEWAY_PORT="+c.gatewayPort, "LINLI_API_PORT="+c.apiPort,
+		"KUBECONFIG="+filepath.Join(c.dir, "kubeconfig"))
+	return cmd
+}
+
+func (c *cluster) up(progress io.Writer) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 6*time.Minute)
+	defer cancel()
+	cmd := c.command(ctx, "bin/devcluster", "up", "--binary", "bin/linli", "--manifests", "config/default", "--sample", "config/samples/yutai")
+	cmd.Stdout, cmd.Stderr = progress, progress
+	return cmd.Run()
+}
+
+func (c *cluster) down() error {
+	out, err := c.command(context.Background(), "bin/devcluster", "down").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("down: %w: %s", err, out)
+	}
+	return nil
+}
+
+func (c *cluster) reset() {
+	if out, err := c.command(context.Background(), "bin/devcluster", "reset").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "reset: %v: %s\n", err, out)
+	}
+	os.RemoveAll(filepath.Dir(c.dir))
+}
+
+// kubectl runs the repository's kubectl and returns what it printed, errors included.
+func (c *cluster) kubectl(t *testing.T, stdin string, args ...string) (string, error) {
+	t.Helper()
+	cmd := c.command(t.Context(), "bin/kubectl", args...)
+	cmd.Stdin = strings.NewReader(stdin)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+func (c *cluster) mustKubectl(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := c.kubectl(t, "", args...)
+	if err != nil {
+		t.Fatalf("kubectl %s: %v: %s", strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+func (c *cluster) url(community string) string {
+	return "http://" + community + ".localhost:" + c.gatewayPort
+}
+
+// token is a demo person's token for the community's API, got as a script would.
+func (c *cluster) token(t *testing.T, community, person string) string {
+	t.Helper()
+	var stderr bytes.Buffer
+	cmd := c.command(t.Context(), "bin/linli", "token", "--community", community, "--as", person)
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("linli token: %v: %s", err, stderr.String())
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// client reaches every *.localhost name over the loopback address, as browsers
+// do by themselves; Go's resolver does not know these names.
+var client = &http.Client{
+	Timeout: 20 * time.Second,
+	Transport: &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		_, port, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, err
+		}
+		return (&net.Dialer{}).DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
+	}},
+}
+
+// call sends JSON and decodes the JSON answer into out, unless that is nil.
+func call(t *testing.T, method, url, token string, in, out any) *http.Response {
+	t.Helper()
+	var body io.Reader
+	if in != nil {
+		text, err := json.Marshal(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body = bytes.NewReader(text)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), method, url, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out != nil {
+		if err := json.Unmarshal(text, out); err != nil {
+			t.Fatalf("%s %s: %s: %v: %s", method, url, res.Status, err, text)
+		}
+	}
+	return res
+}
+
+// eventually waits until the condition holds; it fails with what the condition
+// last said.
+func eventually(t *testing.T, what string, condition func() (bool, string)) {
+	t.Helper()
+	deadline := time.NewTimer(2 * time.Minute)
+	defer deadline.Stop()
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		done, seen := condition()
+		if done {
+			return
+		}
+		select {
+		case <-deadline.C:
+			t.Fatalf("waited two minutes for %s; last seen: %s", what, seen)
+		case <-tick.C:
+		}
+	}
+}
+
+// needs ends a test whose tool is missing: with CI=true that is a failure,
+// elsewhere the test is left out and says so.
+func needs(t *testing.T, what string, err error) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("%s is missing (%v); make setup installs it", what, err)
+	}
+	t.Skipf("LEFT OUT: %s is missing (%v); make setup says what to install", what, err)
+}
