@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -20,7 +21,7 @@ import (
 
 func main() {
 	address := flag.String("address", "", "where to listen; empty: print the arguments and end")
-	directory := flag.String("directory", "", "directory whose files are served under /files/")
+	directory := flag.String("directory", "", "name=directory,... whose files are under /files/<name>/")
 	termination := flag.String("termination-message", "", "file for the last words")
 	stopping := flag.Duration("stopping", 0, "how long to take for stopping")
 	flag.Parse()
@@ -28,26 +29,21 @@ func main() {
 		fmt.Println(strings.Join(os.Args[1:], " "))
 		return
 	}
-	var ready atomic.Bool
-	ready.Store(true)
+	var unready atomic.Bool
 	http.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if !ready.Load() {
+		if unready.Load() {
 			http.Error(w, "told not to be", http.StatusServiceUnavailable)
 		}
 	})
 	http.HandleFunc("POST /ready/{is}", func(_ http.ResponseWriter, r *http.Request) {
-		ready.Store(r.PathValue("is") == "true")
+		unready.Store(r.PathValue("is") != "true")
 	})
 	http.HandleFunc("POST /exit/{code}", func(_ http.ResponseWriter, r *http.Request) {
 		code, err := strconv.Atoi(r.PathValue("code"))
-		if err != nil {
-			log.Fatal(err)
+		if err == nil {
+			err = save(*termination, r.Body)
 		}
-		words, err := io.ReadAll(r.Body)
 		if err != nil {
-			log.Fatal(err)
-		}
-		if err := os.WriteFile(*termination, words, 0o600); err != nil {
 			log.Fatal(err)
 		}
 		os.Exit(code)
@@ -55,16 +51,19 @@ func main() {
 	http.HandleFunc("GET /request", func(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewEncoder(w).Encode(map[string]any{"host": r.Host, "header": r.Header, "environment": os.Environ()})
 	})
-	http.Handle("GET /files/", http.StripPrefix("/files/", http.FileServer(http.Dir(*directory))))
-	http.HandleFunc("PUT /files/{name}", func(w http.ResponseWriter, r *http.Request) {
-		data, err := io.ReadAll(r.Body)
-		if err == nil {
-			err = os.WriteFile(*directory+"/"+r.PathValue("name"), data, 0o600)
+	for entry := range strings.SplitSeq(*directory, ",") {
+		name, dir, ok := strings.Cut(entry, "=")
+		if !ok {
+			continue
 		}
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-		}
-	})
+		prefix := "/files/" + name + "/"
+		http.Handle("GET "+prefix, http.StripPrefix(prefix, http.FileServer(http.Dir(dir))))
+		http.HandleFunc("PUT "+prefix+"{file}", func(w http.ResponseWriter, r *http.Request) {
+			if err := save(filepath.Join(dir, r.PathValue("file")), r.Body); err != nil {
+				http.Error(w, err.Error(), http.StatusInternalServerError)
+			}
+		})
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	go func() { log.Fatal(http.ListenAndServe(*address, nil)) }()
@@ -73,4 +72,12 @@ func main() {
 	fmt.Println("stopping")
 	time.Sleep(*stopping)
 	fmt.Println("stopped")
+}
+
+func save(path string, from io.Reader) error {
+	data, err := io.ReadAll(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, data, 0o600)
 }
