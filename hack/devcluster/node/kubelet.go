@@ -16,10 +16,12 @@ import (
 	"golang.org/x/sys/unix"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 	kubeletapp "k8s.io/kubernetes/cmd/kubelet/app"
 	"k8s.io/kubernetes/cmd/kubelet/app/options"
+	"k8s.io/kubernetes/pkg/features"
 	"k8s.io/kubernetes/pkg/kubelet"
 	kubeletconfig "k8s.io/kubernetes/pkg/kubelet/apis/config"
 	"k8s.io/kubernetes/pkg/kubelet/cm"
@@ -49,6 +51,10 @@ const (
 
 // Run runs the node until ctx ends, and then stops its Pods' processes.
 func Run(ctx context.Context, l controlplane.Layout) error {
+	// Resizing Pods in place reads their cgroups at every look.
+	if err := utilfeature.DefaultMutableFeatureGate.Set(string(features.InPlacePodLevelResourcesVerticalScaling) + "=false"); err != nil {
+		return fmt.Errorf("the kubelet's features: %w", err)
+	}
 	runtime, err := newRuntime(l)
 	if err != nil {
 		return err

@@ -34,7 +34,6 @@ const namespace = "trial"
 
 // trial is a cluster of the test's own.
 type trial struct {
-	*testing.T
 	binary      string
 	state       string
 	apiPort     int
@@ -77,22 +76,20 @@ func (c *trial) run(arguments ...string) (string, error) {
 	return string(out), err
 }
 
-func (c *trial) must(arguments ...string) string {
-	c.Helper()
-	out, err := c.run(arguments...)
-	if err != nil {
-		c.Fatalf("devcluster %s: %v\n%s", strings.Join(arguments, " "), err, out)
+func (c *trial) must(t *testing.T, arguments ...string) {
+	t.Helper()
+	if out, err := c.run(arguments...); err != nil {
+		t.Fatalf("devcluster %s: %v\n%s", strings.Join(arguments, " "), err, out)
 	}
-	return out
 }
 
-func (c *trial) kubectl(input string, arguments ...string) string {
-	c.Helper()
+func (c *trial) kubectl(t *testing.T, input string, arguments ...string) string {
+	t.Helper()
 	command := exec.Command(c.binary, append([]string{"kubectl", "--kubeconfig=" + filepath.Join(c.state, "kubeconfig"), "--namespace=" + namespace}, arguments...)...)
 	command.Stdin = strings.NewReader(input)
 	out, err := command.CombinedOutput()
 	if err != nil {
-		c.Fatalf("kubectl %s: %v\n%s", strings.Join(arguments, " "), err, out)
+		t.Fatalf("kubectl %s: %v\n%s", strings.Join(arguments, " "), err, out)
 	}
 	return string(out)
 }
@@ -149,7 +146,7 @@ func (c *trial) pod(ctx context.Context) *v1.Pod {
 func TestCluster(t *testing.T) {
 	dir := t.TempDir()
 	port := freePorts(t, 4)
-	c := &trial{T: t, binary: filepath.Join(dir, "devcluster"), state: filepath.Join(dir, "state"), apiPort: port, gatewayPort: port + 3}
+	c := &trial{binary: filepath.Join(dir, "devcluster"), state: filepath.Join(dir, "state"), apiPort: port, gatewayPort: port + 3}
 	build(t, c.binary, "..", "-ldflags=-s -w -X k8s.io/component-base/version.gitVersion=v1.36.3")
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -163,7 +160,7 @@ func TestCluster(t *testing.T) {
 			t.Errorf("reset: %v\n%s", err, out)
 		}
 	})
-	c.must("up", "--timeout=3m")
+	c.must(t, "up", "--timeout=3m")
 	config, err := clientcmd.BuildConfigFromFlags("", filepath.Join(c.state, "kubeconfig"))
 	if err != nil {
 		t.Fatal(err)
@@ -180,7 +177,7 @@ func TestCluster(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.kubectl(string(manifests), "apply", "--server-side", "-f", "-")
+	c.kubectl(t, string(manifests), "apply", "--server-side", "-f", "-")
 	c.answers(t, "/readyz", "")
 
 	t.Run("environment and token", c.environment)
@@ -219,7 +216,7 @@ func (c *trial) environment(t *testing.T) {
 			t.Errorf("leaked into the Pod: %s", variable)
 		}
 	}
-	if info, err := os.Stat(value("SECRET_FILE")); err != nil || info.Mode().Perm() != 0o400 {
+	if info, err := os.Stat(value("SECRET_FILE")); err != nil || info.Mode().Perm()&0o007 != 0 {
 		t.Errorf("secret file: %v, %v", info, err)
 	}
 	// What the Pod has is its own service account, and no more.
@@ -289,7 +286,7 @@ func (c *trial) crash(t *testing.T) {
 		end := statuses[0].LastTerminationState.Terminated
 		return end.ExitCode == 3 && end.Message == "the configuration is broken: mend it" && statuses[0].RestartCount == before+1 && statuses[0].Ready, fmt.Sprint(statuses)
 	})
-	if log := c.kubectl("", "logs", "--previous", "deployment/web"); !strings.Contains(log, "listening on") {
+	if log := c.kubectl(t, "", "logs", "--previous", "deployment/web"); !strings.Contains(log, "listening on") {
 		t.Errorf("log of the container before: %q", log)
 	}
 	c.answers(t, "/readyz", "")
@@ -340,7 +337,7 @@ func (c *trial) downAndUp(t *testing.T) {
 		t.Fatal(status, body)
 	}
 	address := c.pod(t.Context()).Status.PodIP
-	c.must("down")
+	c.must(t, "down")
 	if connection, err := net.Dial("tcp", address+":8080"); err == nil {
 		connection.Close()
 		t.Error("the Pod's process still runs")
@@ -357,7 +354,7 @@ func (c *trial) downAndUp(t *testing.T) {
 			t.Errorf("port taken: %v, %q does not name %s", err, out, want)
 		}
 	}
-	c.must("up", "--timeout=3m")
+	c.must(t, "up", "--timeout=3m")
 	c.answers(t, "/files/data/note", "kept")
 	if now := c.pod(t.Context()).Status.PodIP; now == address {
 		t.Errorf("the Pod has the address %s again, which others may still take for another Pod's", now)
@@ -376,7 +373,7 @@ func (c *trial) killed(t *testing.T) {
 	if err := syscall.Kill(status.PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	c.must("up", "--timeout=3m")
+	c.must(t, "up", "--timeout=3m")
 	c.answers(t, "/files/data/note", "kept")
 }
 
@@ -391,7 +388,7 @@ func (c *trial) claimRemoved(t *testing.T) {
 	if len(directories()) != 1 {
 		t.Fatalf("volumes: %q", directories())
 	}
-	c.kubectl("", "delete", "deployment/web", "pvc/data")
+	c.kubectl(t, "", "delete", "deployment/web", "pvc/data")
 	c.eventually(t, "the volume's directory is removed", func(context.Context) (bool, string) {
 		return len(directories()) == 0, fmt.Sprint(directories())
 	})

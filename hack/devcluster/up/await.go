@@ -3,6 +3,7 @@ package up
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,10 +19,10 @@ const stall = 15 * time.Second
 // maxReasons is how many reasons are told at the end.
 const maxReasons = 12
 
-// await waits until the operator, all Pods and all communities are ready. A Pod
-// counts when it runs the given image, if it is another version of it, and has
-// started since the cluster did: what is left from the run before says it is
-// ready, too.
+// await waits until the operator, the communities and their Pods are ready. A
+// Pod counts when it does not run another version of the given image, and has
+// started since the cluster did: what is left from the run before says that it
+// is ready, too.
 func (c *cluster) await(ctx context.Context, image string, since time.Time, say *progress) error {
 	say.step("Waiting until everything is ready")
 	var last string
@@ -68,6 +69,8 @@ func (c *cluster) look(ctx context.Context, image string, since time.Time) (summ
 		return "", nil, err
 	}
 	available, stale := 0, 0
+	deployments.Items = slices.DeleteFunc(deployments.Items, func(d appsv1.Deployment) bool { return !ours(d.Namespace) })
+	pods.Items = slices.DeleteFunc(pods.Items, func(p v1.Pod) bool { return !ours(p.Namespace) })
 	for _, d := range deployments.Items {
 		if reason := deploymentReason(&d); reason != "" {
 			reasons = append(reasons, reason)
@@ -99,6 +102,12 @@ func (c *cluster) look(ctx context.Context, image string, since time.Time) (summ
 		return fmt.Sprintf("%d of %d communities Ready", ready, len(communities)), reasons, nil
 	}
 	return fmt.Sprintf("%d of %d Deployments available, %d Pods not ready", available, len(deployments.Items), stale), reasons, nil
+}
+
+// ours tells whether a namespace is the operator's or a community's. What people
+// run in others is their own affair.
+func ours(namespace string) bool {
+	return namespace == "linli-system" || strings.HasPrefix(namespace, "community-")
 }
 
 func deploymentReason(d *appsv1.Deployment) string {
