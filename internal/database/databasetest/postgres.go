@@ -22,7 +22,7 @@ import (
 
 var errNoPostgres = errors.New("PostgreSQL's server programs were not found: install the package postgresql")
 
-// startOnce starts the server of this test binary and returns its socket directory.
+// startOnce starts the server of this test binary.
 var startOnce = sync.OnceValues(startPostgres)
 
 var databases atomic.Int64
@@ -30,7 +30,7 @@ var databases atomic.Int64
 // postgresDatabase returns the connection string of a new, empty database.
 func postgresDatabase(t *testing.T) string {
 	t.Helper()
-	dir, err := startOnce()
+	server, err := startOnce()
 	if errors.Is(err, errNoPostgres) && os.Getenv("CI") != "true" {
 		t.Skipf("NOT TESTED ON POSTGRESQL: %v", err)
 	}
@@ -38,7 +38,7 @@ func postgresDatabase(t *testing.T) string {
 		t.Fatal(err)
 	}
 	ctx := t.Context()
-	admin, err := pgx.Connect(ctx, dsn(dir, "postgres"))
+	admin, err := pgx.Connect(ctx, dsn(server.dir, "postgres"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func postgresDatabase(t *testing.T) string {
 	if _, err := admin.Exec(ctx, "CREATE DATABASE "+name); err != nil {
 		t.Fatal(err)
 	}
-	return dsn(dir, name)
+	return dsn(server.dir, name)
 }
 
 func dsn(dir, name string) string {
@@ -67,27 +67,32 @@ wait $server
 rm -rf "$2"
 `
 
-// lifeline is the test process' end of that pipe. It is kept here, because a
-// pipe that nothing refers to is closed by the garbage collector.
-var lifeline io.WriteCloser
+// server is a running PostgreSQL.
+type server struct {
+	// dir is where its socket is.
+	dir string
+	// lifeline is the test process' end of that pipe. It is kept here, because
+	// a pipe that nothing refers to is closed by the garbage collector.
+	lifeline io.WriteCloser
+}
 
-func startPostgres() (dir string, err error) {
+func startPostgres() (*server, error) {
 	bin, err := postgresPrograms()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	dir, err = os.MkdirTemp("", "linli-pg")
+	dir, err := os.MkdirTemp("", "linli-pg")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	sys := &syscall.SysProcAttr{Setsid: true} // out of reach of the terminal's Ctrl-C
 	if os.Geteuid() == 0 {
 		// The server refuses to run as root.
 		if sys.Credential, err = unprivileged(); err != nil {
-			return "", err
+			return nil, err
 		}
 		if err := os.Chown(dir, int(sys.Credential.Uid), int(sys.Credential.Gid)); err != nil {
-			return "", err
+			return nil, err
 		}
 	}
 
@@ -95,23 +100,24 @@ func startPostgres() (dir string, err error) {
 		"-U", "linli", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
 	initdb.Dir, initdb.SysProcAttr = dir, sys
 	if out, err := initdb.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("initdb: %w\n%s", err, out)
+		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
 	}
 
 	logfile, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer logfile.Close()
-	server := exec.Command("/bin/sh", "-c", supervise, "sh", bin, dir)
-	server.Dir, server.SysProcAttr, server.Stdout, server.Stderr = dir, sys, logfile, logfile
-	if lifeline, err = server.StdinPipe(); err != nil {
-		return "", err
+	supervisor := exec.Command("/bin/sh", "-c", supervise, "sh", bin, dir)
+	supervisor.Dir, supervisor.SysProcAttr, supervisor.Stdout, supervisor.Stderr = dir, sys, logfile, logfile
+	lifeline, err := supervisor.StdinPipe()
+	if err != nil {
+		return nil, err
 	}
-	if err := server.Start(); err != nil {
-		return "", err
+	if err := supervisor.Start(); err != nil {
+		return nil, err
 	}
-	return dir, awaitPostgres(dir)
+	return &server{dir, lifeline}, awaitPostgres(dir)
 }
 
 func awaitPostgres(dir string) error {
