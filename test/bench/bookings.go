@@ -22,9 +22,10 @@ import (
 )
 
 const (
-	writers          = 32
-	bookingsPerRound = 1500
-	bookingRounds    = 5
+	writers = 32
+	// Many short rounds: what slows the disk down for a second then slows both.
+	bookingsPerRound = 400
+	bookingRounds    = 20
 	bookingVenues    = 20
 	// perPersonAndDay keeps below the venue's daily limit.
 	perPersonAndDay = 50

@@ -103,7 +103,7 @@ func seconds(s float64) string { return fmt.Sprintf("%.2f s", s) }
 
 func times(r float64) string { return fmt.Sprintf("%.2f ×", r) }
 
-// spread is the smallest and largest of the values, as ratios.
+// spread is what the middle half of the values lies between.
 func spread(values []float64) string {
-	return fmt.Sprintf("%.2f–%.2f", slices.Min(values), slices.Max(values))
+	return fmt.Sprintf("%.2f–%.2f", quantile(values, 0.25), quantile(values, 0.75))
 }
