@@ -43,4 +43,4 @@ lint: ## gofmt, go vet, staticcheck, and generated files current
 
 .PHONY: bench
 bench: setup build ## Print a table of ratios against references measured in the same run
-	@go run ./test/bench
+	@LINLI_BINARY=$(CURDIR)/bin/linli go run ./test/bench

@@ -69,11 +69,12 @@ func (b *bench) cluster(ctx context.Context) (*apiServer, func() error, error) {
 	if err := os.Mkdir(sample, 0o700); err != nil {
 		return nil, nil, err
 	}
-	gatewayPort, err := freePort()
+	// The API server's is the first of three in a row.
+	apiPort, err := freePorts(3)
 	if err != nil {
 		return nil, nil, err
 	}
-	apiPort, err := freePort()
+	gatewayPort, err := freePorts(1)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -87,7 +88,10 @@ func (b *bench) cluster(ctx context.Context) (*apiServer, func() error, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := os.WriteFile(filepath.Join(sample, "class.yaml"), manifest, 0o600); err != nil {
+	if err := errors.Join(
+		os.WriteFile(filepath.Join(sample, "class.yaml"), manifest, 0o600),
+		os.WriteFile(filepath.Join(sample, "kustomization.yaml"), []byte("resources: [class.yaml]\n"), 0o600),
+	); err != nil {
 		return nil, nil, err
 	}
 
@@ -121,14 +125,34 @@ func clusterClient(kubeconfig string) (*apiServer, error) {
 	return newAPIServer(config)
 }
 
-// freePort finds a port on loopback that nobody listens on.
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// freePorts finds n ports in a row on loopback that nobody listens on, and
+// returns the first.
+func freePorts(n int) (int, error) {
+	const attempts = 50
+	for range attempts {
+		first, err := listenOnce(0)
+		if err != nil {
+			return 0, err
+		}
+		free := true
+		for i := 1; i < n && free; i++ {
+			_, err := listenOnce(first + i)
+			free = err == nil
+		}
+		if free {
+			return first, nil
+		}
+	}
+	return 0, fmt.Errorf("no %d free ports in a row on 127.0.0.1 in %d attempts", n, attempts)
+}
+
+// listenOnce shows that a port, or for 0 some port, can be listened on.
+func listenOnce(port int) (int, error) {
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {
 		return 0, err
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return l.Addr().(*net.TCPAddr).Port, l.Close()
 }
 
 func (s *apiServer) readyByOperator(ctx context.Context, name string) (float64, error) {
