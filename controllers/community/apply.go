@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/linli-io/linli/api/v1alpha1"
@@ -85,6 +86,9 @@ func (r *Reconciler) apply(ctx context.Context, s *scope) error {
 	for _, o := range objects {
 		k := keyOf(o)
 		wanted[k] = true
+		if _, ok := o.(*corev1ac.NamespaceApplyConfiguration); ok && s.fresh {
+			continue
+		}
 		if err := r.applyObject(ctx, c.Name, k, o); err != nil {
 			errs = append(errs, fmt.Errorf("apply %s %s: %w", k.kind.Kind, k.name.Name, err))
 			if k.name.Namespace == "" {
@@ -116,6 +120,9 @@ func (r *Reconciler) applyObject(ctx context.Context, community string, k key, o
 	sent := sha256.Sum256(body)
 	cached := cachedObject(k.kind)
 	if err := r.Client.Get(ctx, k.name, cached); err == nil {
+		if ns, ok := o.(*corev1ac.NamespaceApplyConfiguration); ok && intact(ns, cached) {
+			return nil
+		}
 		last, ok := r.applied.get(community, k)
 		if ok && last.sent == sent && last.fields == ourFields(cached) {
 			return nil
@@ -169,17 +176,19 @@ func (r *Reconciler) prune(ctx context.Context, community string, wanted map[key
 // is never changed and never deleted; only its metadata is ever read.
 func (r *Reconciler) ensureKeys(ctx context.Context, s *scope) error {
 	name := client.ObjectKey{Namespace: v1alpha1.NamespaceOf(s.community.Name), Name: tenant.KeysSecret}
-	err := r.Live.Get(ctx, name, metadataOf(corev1.SchemeGroupVersion.WithKind("Secret")))
-	if !apierrors.IsNotFound(err) {
-		if err != nil {
-			return fmt.Errorf("Secret %s: %w", name.Name, err)
+	if !s.fresh {
+		err := r.Live.Get(ctx, name, metadataOf(corev1.SchemeGroupVersion.WithKind("Secret")))
+		if err == nil {
+			return nil
 		}
-		return nil
+		if !apierrors.IsNotFound(err) {
+			return fmt.Errorf("look for Secret %s: %w", name.Name, err)
+		}
 	}
 	session := make([]byte, 32)
 	rand.Read(session)
 	immutable := true
-	err = r.Client.Create(ctx, &corev1.Secret{
+	err := r.Client.Create(ctx, &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: name.Namespace,
 			Name:      name.Name,

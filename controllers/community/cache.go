@@ -47,7 +47,7 @@ var ownedKinds = []ownedKind{
 
 var (
 	deploymentKind = appsv1.SchemeGroupVersion.WithKind("Deployment")
-	routeKind      = gatewayv1.SchemeGroupVersion.WithKind("HTTPRoute")
+	routeKind      = schema.GroupVersion(gatewayv1.GroupVersion).WithKind("HTTPRoute")
 )
 
 // list returns the community's objects of this kind from the cache.

@@ -59,6 +59,9 @@ type scope struct {
 	verdict verdict
 	// services are reported only when they were looked at.
 	services []v1alpha1.ServiceStatus
+	// fresh says that this pass made the namespace: it is empty and as it
+	// should be.
+	fresh bool
 	// adopted is the UID of the former Community whose data is taken over.
 	adopted string
 	// complete says that every phase ran without an error.
@@ -75,7 +78,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 			r.applied.forget(req.Name)
 			return ctrl.Result{}, nil
 		}
-		return ctrl.Result{}, fmt.Errorf("Community %s: %w", req.Name, err)
+		return ctrl.Result{}, fmt.Errorf("community %s: %w", req.Name, err)
 	}
 	s := &scope{community: &c}
 	switch {

@@ -114,7 +114,7 @@ func TestRetainAndAdopt(t *testing.T) {
 		t.Error("the keys were made anew")
 	}
 
-	assertEvents(t, c, v1alpha1.ReasonAdoptionRequired, "Adopted", v1alpha1.ReasonRollingOut, v1alpha1.ReasonAllServicesReady)
+	assertEvents(t, c, v1alpha1.ReasonAdoptionRequired, "Adopted", v1alpha1.ReasonAllServicesReady)
 
 	// The UID of the one before it no longer opens anything.
 	deleted(t, c)

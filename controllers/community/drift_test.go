@@ -257,7 +257,7 @@ func TestRestart(t *testing.T) {
 	if after := versions(t, c); !maps.Equal(before, after) {
 		t.Errorf("a restart changed objects:\n%v\n%v", before, after)
 	}
-	assertEvents(t, c, v1alpha1.ReasonRollingOut, v1alpha1.ReasonAllServicesReady)
+	assertEvents(t, c, v1alpha1.ReasonAllServicesReady)
 }
 
 // versions are the resource versions of a community and all of its tenant.

@@ -77,7 +77,7 @@ func TestCreate(t *testing.T) {
 	if image := d.Spec.Template.Spec.Containers[0].Image; image != operatorImage {
 		t.Errorf("a class without an image runs %s", image)
 	}
-	assertEvents(t, c, v1alpha1.ReasonRollingOut, v1alpha1.ReasonAllServicesReady)
+	assertEvents(t, c, v1alpha1.ReasonAllServicesReady)
 }
 
 // TestPodSecurity: the API server's own admission finds nothing to say about
@@ -124,7 +124,7 @@ func TestChange(t *testing.T) {
 	if after := generationOf(t, "changed", &appsv1.Deployment{}); after != before {
 		t.Errorf("the Deployment went from generation %d to %d", before, after)
 	}
-	assertEvents(t, c, v1alpha1.ReasonRollingOut, v1alpha1.ReasonAllServicesReady)
+	assertEvents(t, c, v1alpha1.ReasonAllServicesReady)
 }
 
 func TestServiceOffAndOn(t *testing.T) {
@@ -188,14 +188,14 @@ func TestSuspend(t *testing.T) {
 // line, and comes and goes without flapping.
 func TestFailure(t *testing.T) {
 	startOperator(t)
-	c := running(t, "failing")
+	running(t, "failing")
 	message := "database /var/lib/linli/booking.db is corrupt:\n\tdisk image is malformed; restore a backup"
 	ended := &corev1.ContainerStateTerminated{ExitCode: 1, Reason: "Error", Message: message}
 	crashed := condition{metav1.ConditionFalse, v1alpha1.ReasonServiceFailed, []string{"booking.db is corrupt: disk image is malformed; restore a backup"}}
 
 	playPod(t, "failing", corev1.ContainerStatus{Name: tenant.Container, State: corev1.ContainerState{Terminated: ended}})
 	playDeployment(t, "failing", 0)
-	c = awaitCondition(t, "failing", crashed)
+	c := awaitCondition(t, "failing", crashed)
 	assertServices(t, c, v1alpha1.ServiceNotReady, "portal", "booking")
 	version := c.ResourceVersion
 
@@ -216,7 +216,7 @@ func TestFailure(t *testing.T) {
 		t.Error("the recovery was not written")
 	}
 	// One event per transition, none for the tries in between.
-	assertEvents(t, c, v1alpha1.ReasonRollingOut, v1alpha1.ReasonAllServicesReady, v1alpha1.ReasonServiceFailed, v1alpha1.ReasonAllServicesReady)
+	assertEvents(t, c, v1alpha1.ReasonAllServicesReady, v1alpha1.ReasonServiceFailed, v1alpha1.ReasonAllServicesReady)
 }
 
 func TestRouteNotAccepted(t *testing.T) {

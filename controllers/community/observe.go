@@ -43,17 +43,17 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	if err := r.Client.Get(ctx, name, &deployment); err == nil {
 		o.deployment = &deployment
 	} else if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("Deployment %s: %w", name, err)
+		return fmt.Errorf("its Deployment %s: %w", name, err)
 	}
 	var route gatewayv1.HTTPRoute
 	if err := r.Client.Get(ctx, name, &route); err == nil {
 		o.route = &route
 	} else if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("HTTPRoute %s: %w", name, err)
+		return fmt.Errorf("its HTTPRoute %s: %w", name, err)
 	}
 	var pods corev1.PodList
 	if err := r.Client.List(ctx, &pods, client.InNamespace(name.Namespace), client.MatchingLabels{v1alpha1.LabelCommunity: c.Name}); err != nil {
-		return fmt.Errorf("Pods in %s: %w", name.Namespace, err)
+		return fmt.Errorf("its Pods in %s: %w", name.Namespace, err)
 	}
 	o.pods = pods.Items
 	applied, _ := r.applied.get(c.Name, key{deploymentKind, name})

@@ -8,6 +8,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/linli-io/linli/api/v1alpha1"
@@ -82,12 +83,20 @@ func mayOwn(c *v1alpha1.Community, ns *metav1.PartialObjectMetadata) *verdict {
 }
 
 // own makes sure that the namespace is this community's, or stops. The cache
-// holds only namespaces with our label; what it cannot confirm is read live.
+// holds only namespaces with our label; what it cannot confirm is tried or
+// read live.
 func (r *Reconciler) own(ctx context.Context, s *scope) (bool, error) {
 	c := s.community
 	ns, err := namespace(ctx, r.Client, c.Name)
 	if err != nil {
 		return false, err
+	}
+	if ns == nil && mayOwn(c, nil) == nil {
+		made, err := r.createNamespace(ctx, c)
+		if made || err != nil {
+			s.fresh = made
+			return made, err
+		}
 	}
 	if claimOf(c, ns) != ours {
 		if ns, err = namespace(ctx, r.Live, c.Name); err != nil {
@@ -103,22 +112,42 @@ func (r *Reconciler) own(ctx context.Context, s *scope) (bool, error) {
 		return false, nil
 	}
 	switch claimOf(c, ns) {
+	case absent:
+		return false, fmt.Errorf("namespace %s was there and is gone again", v1alpha1.NamespaceOf(c.Name))
 	case kept:
 		s.adopted = ns.Annotations[v1alpha1.AnnotationCommunityUID]
-		return true, nil
-	case ours:
-		return true, nil
-	}
-	// Create, not apply: if somebody makes a namespace of that name at this
-	// moment, it must not become ours.
-	var made corev1.Namespace
-	if err := convert(tenant.Namespace(c), &made); err != nil {
-		return false, err
-	}
-	if err := r.Client.Create(ctx, &made, client.FieldOwner(FieldOwner)); err != nil {
-		return false, fmt.Errorf("create namespace %s: %w", made.Name, err)
 	}
 	return true, nil
+}
+
+// createNamespace makes the namespace, or says that there is one. It creates
+// and does not apply: a namespace that somebody made in the meantime must not
+// become ours.
+func (r *Reconciler) createNamespace(ctx context.Context, c *v1alpha1.Community) (bool, error) {
+	var ns corev1.Namespace
+	if err := convert(tenant.Namespace(c), &ns); err != nil {
+		return false, err
+	}
+	err := r.Client.Create(ctx, &ns, client.FieldOwner(FieldOwner))
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return false, fmt.Errorf("create namespace %s: %w", ns.Name, err)
+	}
+	return err == nil, nil
+}
+
+// intact says whether a namespace that was created, not applied, is as it is
+// to be: it consists of labels and annotations only.
+func intact(wanted *corev1ac.NamespaceApplyConfiguration, ns client.Object) bool {
+	return contains(ns.GetLabels(), wanted.Labels) && contains(ns.GetAnnotations(), wanted.Annotations)
+}
+
+func contains(have, wanted map[string]string) bool {
+	for k, v := range wanted {
+		if got, ok := have[k]; !ok || got != v {
+			return false
+		}
+	}
+	return true
 }
 
 // namespace reads the metadata of a community's namespace, nil if there is none.

@@ -87,7 +87,7 @@ func (v verdict) conditions(old []metav1.Condition) []metav1.Condition {
 }
 
 // report writes the status if anything changed, and an event if Ready changed
-// its status or reason, or somebody has to act on something new.
+// its status or reason. What is only on its way is no event: it comes to one.
 func (r *Reconciler) report(ctx context.Context, s *scope) error {
 	old := s.community
 	updated := old.DeepCopy()
@@ -117,10 +117,10 @@ func (r *Reconciler) report(ctx context.Context, s *scope) error {
 	}
 	before := meta.FindStatusCondition(old.Status.Conditions, v1alpha1.ConditionReady)
 	after := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady)
-	if before == nil || before.Status != after.Status || before.Reason != after.Reason {
-		kind := corev1.EventTypeNormal
-		if s.verdict.stalled || s.verdict.ready == metav1.ConditionFalse && !s.verdict.reconciling && s.verdict.reason != v1alpha1.ReasonSuspended {
-			kind = corev1.EventTypeWarning
+	if !s.verdict.reconciling && (before == nil || before.Status != after.Status || before.Reason != after.Reason) {
+		kind := corev1.EventTypeWarning
+		if s.verdict.ready == metav1.ConditionTrue || s.verdict.reason == v1alpha1.ReasonSuspended {
+			kind = corev1.EventTypeNormal
 		}
 		r.Events.Eventf(old, nil, kind, after.Reason, "Reconcile", "%s", after.Message)
 	}

@@ -100,7 +100,7 @@ func newManager(config *rest.Config, healthAddress, metricsAddress string) (mana
 		kind   schema.GroupVersionKind
 		remedy string
 	}{
-		{gatewayv1.SchemeGroupVersion.WithKind("HTTPRoute"), "install the CRDs of the Gateway API (https://gateway-api.sigs.k8s.io/guides/)"},
+		{schema.GroupVersion(gatewayv1.GroupVersion).WithKind("HTTPRoute"), "install the CRDs of the Gateway API (https://gateway-api.sigs.k8s.io/guides/)"},
 		{v1alpha1.GroupVersion.WithKind("Community"), "kubectl apply --server-side -k config/default"},
 	} {
 		if _, err := mgr.GetRESTMapper().RESTMapping(kind.kind.GroupKind(), kind.kind.Version); meta.IsNoMatchError(err) {
