@@ -165,19 +165,14 @@ func currentPage(r *http.Request) string {
 // LocalPath returns path if it leads to a page of this community, else "/".
 // It is for return addresses that come with a request.
 func LocalPath(path string) string {
-	u, err := url.Parse(path)
-	if err != nil || u.IsAbs() || u.Host != "" || u.User != nil || u.Opaque != "" {
-		return "/"
-	}
 	// Browsers take a backslash for a slash and drop control characters, so
-	// that /\host and /<tab>/host lead elsewhere.
-	if len(path) == 0 || path[0] != '/' || len(path) > 1 && (path[1] == '/' || path[1] == '\\') {
+	// that /\host and /<tab>/host lead elsewhere as //host does.
+	odd := func(c rune) bool { return c <= ' ' || c == '\\' || c == 0x7f }
+	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsFunc(path, odd) {
 		return "/"
 	}
-	for _, c := range path {
-		if c <= ' ' || c == '\\' || c == 0x7f {
-			return "/"
-		}
+	if _, err := url.Parse(path); err != nil {
+		return "/"
 	}
 	return path
 }
