@@ -234,6 +234,29 @@ func TestDay(t *testing.T) {
 	}
 }
 
+func TestFirstOpen(t *testing.T) {
+	shanghai := zone(t, "Asia/Shanghai")
+	v := parsed(t, studyRoom())
+	for _, c := range []struct {
+		now, from, want string
+	}{
+		{"2026-11-23T17:30:00+08:00", "2026-11-23", "2026-11-24"}, // the last slot has begun
+		{"2026-11-23T16:59:00+08:00", "2026-11-23", "2026-11-23"},
+		{"2026-11-23T09:00:00+08:00", "2026-11-25", "2026-11-26"}, // a closed date
+		{"2026-11-23T09:00:00+08:00", "2026-11-29", "2026-11-30"}, // a Sunday
+		{"2026-11-23T09:00:00+08:00", "2026-12-01", ""},           // beyond the window
+	} {
+		from, err := ParseDate(c.from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, ok := v.FirstOpen(from, moment(t, c.now), shanghai)
+		if ok != (c.want != "") || ok && got.String() != c.want {
+			t.Errorf("at %s from %s: %s, %v, want %q", c.now, c.from, got, ok, c.want)
+		}
+	}
+}
+
 // anyVenue draws venues that manifests may hold.
 func anyVenue(t *rapid.T) Venue {
 	minutes := rapid.SampledFrom([]int{5, 10, 15, 20, 30, 45, 60, 90, 120, 240}).Draw(t, "slotMinutes")
