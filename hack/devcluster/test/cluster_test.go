@@ -327,7 +327,7 @@ func (c *trial) termination(t *testing.T) {
 	if took := time.Since(began); took < 3*time.Second {
 		t.Errorf("the grace period of 3 s was not given: gone after %s", took)
 	}
-	if err := follow.Wait(); err != nil || !strings.HasSuffix(log.String(), "stopping\nstopped\n") {
+	if err := follow.Wait(); err != nil || !strings.Contains(log.String(), "stopping\nstopped\n") {
 		t.Errorf("log: %q (%v)", log.String(), err)
 	}
 }
