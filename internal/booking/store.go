@@ -285,8 +285,17 @@ func (s *Store) Book(ctx context.Context, o Order) (b Booking, replayed bool, er
 }
 
 func book(ctx context.Context, tx bun.Tx, o Order) (b Booking, replayed bool, err error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return b, false, fmt.Errorf("making an id: %w", err)
+	}
 	if o.Key != "" {
-		if b, err := bookedUnder(ctx, tx, o); !errors.Is(err, ErrNotFound) {
+		isNew, err := takeKey(ctx, tx, o, id)
+		if err != nil {
+			return b, false, err
+		}
+		if !isNew {
+			b, err := bookedUnder(ctx, tx, o)
 			return b, true, err
 		}
 	}
@@ -300,20 +309,10 @@ func book(ctx context.Context, tx bun.Tx, o Order) (b Booking, replayed bool, er
 	if refusal := Check(v, o.Request, o.Now, o.Location); refusal != nil {
 		return b, false, refusal
 	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return b, false, fmt.Errorf("making an id: %w", err)
-	}
 	row := bookingRow{
 		ID: id, Venue: v.Name, Place: o.Place, Person: o.Person, Note: o.Note,
 		StartAt: o.Start.Unix(), EndAt: o.End.Unix(), Day: DateOf(o.Start, o.Location).String(),
 		CreatedAt: o.Now.Unix(),
-	}
-	if o.Key != "" {
-		key := idempotencyRow{Person: o.Person, Key: o.Key, Request: o.digest(), Booking: id, CreatedAt: row.CreatedAt}
-		if _, err := tx.NewInsert().Model(&key).Exec(ctx); err != nil {
-			return b, false, fmt.Errorf("keeping the idempotency key: %w", err)
-		}
 	}
 	if err := takeOrdinal(ctx, tx, v, row); err != nil {
 		return b, false, err
@@ -328,14 +327,28 @@ func book(ctx context.Context, tx bun.Tx, o Order) (b Booking, replayed bool, er
 	return b, false, err
 }
 
+// takeKey keeps the order's idempotency key for a booking that is about to be
+// made; false means that a booking was made under it before. Nothing is looked
+// up for a key that is new, which almost all are: every statement is time that
+// the one writer of SQLite does not have for others.
+func takeKey(ctx context.Context, tx bun.Tx, o Order, booking uuid.UUID) (bool, error) {
+	key := idempotencyRow{Person: o.Person, Key: o.Key, Request: o.digest(), Booking: booking, CreatedAt: o.Now.Unix()}
+	result, err := tx.NewInsert().Model(&key).On("CONFLICT DO NOTHING").Exec(ctx)
+	if err != nil {
+		return false, fmt.Errorf("keeping the idempotency key: %w", err)
+	}
+	n, err := result.RowsAffected()
+	if err != nil {
+		return false, fmt.Errorf("keeping the idempotency key: %w", err)
+	}
+	return n == 1, nil
+}
+
 // bookedUnder is the booking that was made under the order's key, as it was
-// then, or ErrNotFound.
+// then.
 func bookedUnder(ctx context.Context, tx bun.Tx, o Order) (Booking, error) {
 	var key idempotencyRow
 	err := tx.NewSelect().Model(&key).Where("person = ? AND key = ?", o.Person, o.Key).Scan(ctx)
-	if errors.Is(err, sql.ErrNoRows) {
-		return Booking{}, ErrNotFound
-	}
 	if err != nil {
 		return Booking{}, fmt.Errorf("looking for the idempotency key: %w", err)
 	}
