@@ -8,10 +8,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr/testr"
+	"github.com/go-logr/logr/funcr"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
@@ -48,6 +49,13 @@ type operator struct {
 func startOperator(t *testing.T) *operator {
 	t.Helper()
 	requests := &requestLog{}
+	// What a manager says while it ends may come after the test's end.
+	var ending atomic.Bool
+	log := funcr.New(func(_, args string) {
+		if !ending.Load() {
+			t.Log(args)
+		}
+	}, funcr.Options{})
 	cfg := rest.CopyConfig(restConfig)
 	cfg.Impersonate = rest.ImpersonationConfig{
 		UserName: "system:serviceaccount:" + v1alpha1.PlatformNamespace + ":linli-operator",
@@ -64,7 +72,7 @@ func startOperator(t *testing.T) *operator {
 	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
 		Scheme:     scheme,
 		Cache:      CacheOptions(),
-		Logger:     testr.New(t),
+		Logger:     log,
 		Metrics:    metricsserver.Options{BindAddress: "0"},
 		Controller: config.Controller{SkipNameValidation: ptr.To(true)},
 
@@ -94,6 +102,7 @@ func startOperator(t *testing.T) *operator {
 	done := make(chan error, 1)
 	go func() { done <- mgr.Start(ctx) }()
 	o.stop = sync.OnceFunc(func() {
+		ending.Store(true)
 		cancel()
 		if err := <-done; err != nil {
 			t.Errorf("the operator ended with: %v", err)
