@@ -86,8 +86,12 @@ func (r *Reconciler) apply(ctx context.Context, s *scope) error {
 	for _, o := range objects {
 		k := keyOf(o)
 		wanted[k] = true
-		if _, ok := o.(*corev1ac.NamespaceApplyConfiguration); ok && s.fresh {
-			continue
+		if ns, ok := o.(*corev1ac.NamespaceApplyConfiguration); ok {
+			if s.fresh || intact(ns, s.namespace) {
+				continue
+			}
+			// Exactly the namespace that was judged to be ours, as it was then.
+			ns.WithUID(s.namespace.UID).WithResourceVersion(s.namespace.ResourceVersion)
 		}
 		if err := r.applyObject(ctx, c.Name, k, o); err != nil {
 			errs = append(errs, fmt.Errorf("apply %s %s: %w", k.kind.Kind, k.name.Name, err))
@@ -120,9 +124,6 @@ func (r *Reconciler) applyObject(ctx context.Context, community string, k key, o
 	sent := sha256.Sum256(body)
 	cached := cachedObject(k.kind)
 	if err := r.Client.Get(ctx, k.name, cached); err == nil {
-		if ns, ok := o.(*corev1ac.NamespaceApplyConfiguration); ok && intact(ns, cached) {
-			return nil
-		}
 		last, ok := r.applied.get(community, k)
 		if ok && last.sent == sent && last.fields == ourFields(cached) {
 			return nil

@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -59,9 +60,10 @@ type scope struct {
 	verdict verdict
 	// services are reported only when they were looked at.
 	services []v1alpha1.ServiceStatus
-	// fresh says that this pass made the namespace: it is empty and as it
-	// should be.
-	fresh bool
+	// namespace is what was judged to be ours to work in; fresh instead says
+	// that this pass made it, empty and as it should be.
+	namespace *metav1.PartialObjectMetadata
+	fresh     bool
 	// adopted is the UID of the former Community whose data is taken over.
 	adopted string
 	// complete says that every phase ran without an error.

@@ -117,6 +117,7 @@ func (r *Reconciler) own(ctx context.Context, s *scope) (bool, error) {
 	case kept:
 		s.adopted = ns.Annotations[v1alpha1.AnnotationCommunityUID]
 	}
+	s.namespace = ns
 	return true, nil
 }
 
