@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 )
 
@@ -120,15 +119,6 @@ func (p *person) sees(words string) {
 	p.do(chromedp.WaitVisible(fmt.Sprintf(`//main//*[contains(normalize-space(.), %q)]`, words)))
 }
 
-func (p *person) mainText() string {
-	p.Helper()
-	text, err := chromedp.Run(p.ctx, chromedp.Text(chromedp.CSS("main")))
-	if err != nil {
-		p.Fatal(err)
-	}
-	return text
-}
-
 func (p *person) location() string {
 	p.Helper()
 	where, err := chromedp.Run(p.ctx, chromedp.Location())
@@ -136,14 +126,6 @@ func (p *person) location() string {
 		p.Fatal(err)
 	}
 	return where
-}
-
-// setCookie sets a cookie as an earlier visit would have.
-func (p *person) setCookie(url, name, value string) {
-	p.Helper()
-	if _, err := chromedp.Call(p.ctx, network.SetCookie, network.SetCookieParams{Name: name, Value: value, URL: url}); err != nil {
-		p.Fatal(err)
-	}
 }
 
 // screenshot keeps the whole page as a picture, in LINLI_SCREENSHOTS if that
