@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# gofmt, go vet and staticcheck over both modules, and generated files current.
+# gofmt, go vet, staticcheck, and generated files current.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,7 +21,11 @@ if [ "$old" != "$new" ]; then
   exit 1
 fi
 
-for module in . hack/devcluster; do
-  echo "go vet, staticcheck in $module"
-  (cd "$module" && go vet ./... && go tool -modfile="$OLDPWD/hack/tools/go.mod" staticcheck ./...)
-done
+echo "go vet"
+go vet ./...
+(cd hack/devcluster && go vet ./...)
+
+# Not over hack/devcluster: staticcheck would read all of Kubernetes' sources
+# to judge the few that are ours.
+echo "staticcheck"
+go tool -modfile=hack/tools/go.mod staticcheck ./...
