@@ -76,7 +76,7 @@ func sessionKey(t *testing.T, community string) string {
 // TestRetainAndAdopt: deleting keeps the data; a new Community of the name is
 // stalled until it names the UID, and then goes on with the same data.
 func TestRetainAndAdopt(t *testing.T) {
-	startOperator(t)
+	o := startOperator(t)
 	old := running(t, "retained")
 	keys := sessionKey(t, "retained")
 	deleted(t, old)
@@ -114,7 +114,7 @@ func TestRetainAndAdopt(t *testing.T) {
 		t.Error("the keys were made anew")
 	}
 
-	assertEvents(t, c, v1alpha1.ReasonAdoptionRequired, "Adopted", v1alpha1.ReasonAllServicesReady)
+	o.assertEvents(c, v1alpha1.ReasonAdoptionRequired, "Adopted", v1alpha1.ReasonAllServicesReady)
 
 	// The UID of the one before it no longer opens anything.
 	deleted(t, c)

@@ -257,7 +257,7 @@ func TestRestart(t *testing.T) {
 	if after := versions(t, c); !maps.Equal(before, after) {
 		t.Errorf("a restart changed objects:\n%v\n%v", before, after)
 	}
-	assertEvents(t, c, v1alpha1.ReasonAllServicesReady)
+	again.assertEvents(c)
 }
 
 // versions are the resource versions of a community and all of its tenant.

@@ -15,12 +15,14 @@ import (
 	"github.com/go-logr/logr/funcr"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	eventsv1 "k8s.io/api/events/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -42,6 +44,7 @@ type operator struct {
 	t           *testing.T
 	communities *Reconciler
 	requests    *requestLog
+	events      *eventLog
 	stop        func()
 }
 
@@ -87,8 +90,8 @@ func startOperator(t *testing.T) *operator {
 	if err != nil {
 		t.Fatal(err)
 	}
-	events := mgr.GetEventRecorder("linli-operator")
-	o := &operator{t: t, requests: requests, communities: &Reconciler{
+	events := &eventLog{EventRecorder: mgr.GetEventRecorder("linli-operator"), reasons: map[types.UID][]string{}}
+	o := &operator{t: t, requests: requests, events: events, communities: &Reconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: events, Clock: clock.RealClock{},
 	}}
 	classes := &communityclass.Reconciler{Client: mgr.GetClient(), Events: events, Clock: clock.RealClock{}, Image: operatorImage}
@@ -370,23 +373,31 @@ func generationOf(t *testing.T, community string, o client.Object) int64 {
 	return o.GetGeneration()
 }
 
+// eventLog keeps the reasons of the events that are emitted, before they go
+// their own way to the API server.
+type eventLog struct {
+	events.EventRecorder
+
+	mu      sync.Mutex
+	reasons map[types.UID][]string
+}
+
+func (l *eventLog) Eventf(regarding, related runtime.Object, kind, reason, action, note string, args ...any) {
+	l.mu.Lock()
+	uid := regarding.(client.Object).GetUID()
+	l.reasons[uid] = append(l.reasons[uid], reason)
+	l.mu.Unlock()
+	l.EventRecorder.Eventf(regarding, related, kind, reason, action, note, args...)
+}
+
 // assertEvents waits for exactly these reasons, in this order, to have been
-// emitted about a community. Events are written behind the reconciler's back,
-// so that they come a little later.
-func assertEvents(t *testing.T, c *v1alpha1.Community, reasons ...string) {
-	t.Helper()
-	await(t, "events of "+c.Name, func(ctx context.Context) error {
-		var list eventsv1.EventList
-		if err := admin.List(ctx, &list); err != nil {
-			return err
-		}
-		list.Items = slices.DeleteFunc(list.Items, func(e eventsv1.Event) bool { return e.Regarding.UID != c.UID })
-		slices.SortFunc(list.Items, func(a, b eventsv1.Event) int { return a.EventTime.Compare(b.EventTime.Time) })
-		var got []string
-		for _, e := range list.Items {
-			got = append(got, e.Reason)
-		}
-		if !slices.Equal(got, reasons) {
+// emitted about a community by this operator.
+func (o *operator) assertEvents(c *v1alpha1.Community, reasons ...string) {
+	o.t.Helper()
+	await(o.t, "events of "+c.Name, func(context.Context) error {
+		o.events.mu.Lock()
+		defer o.events.mu.Unlock()
+		if got := o.events.reasons[c.UID]; !slices.Equal(got, reasons) {
 			return fmt.Errorf("events %v, want %v", got, reasons)
 		}
 		return nil

@@ -9,6 +9,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -37,7 +38,7 @@ func running(t *testing.T, name string, edits ...func(*v1alpha1.Community)) *v1a
 }
 
 func TestCreate(t *testing.T) {
-	startOperator(t)
+	o := startOperator(t)
 	createClass(t, newClass("creating"))
 	create(t, newCommunity("created", "creating"))
 
@@ -77,7 +78,19 @@ func TestCreate(t *testing.T) {
 	if image := d.Spec.Template.Spec.Containers[0].Image; image != operatorImage {
 		t.Errorf("a class without an image runs %s", image)
 	}
-	assertEvents(t, c, v1alpha1.ReasonAllServicesReady)
+	o.assertEvents(c, v1alpha1.ReasonAllServicesReady)
+	await(t, "the event at the API server", func(ctx context.Context) error {
+		var list eventsv1.EventList
+		if err := admin.List(ctx, &list); err != nil {
+			return err
+		}
+		for _, e := range list.Items {
+			if e.Regarding.UID == c.UID && e.Reason == v1alpha1.ReasonAllServicesReady && strings.Contains(e.Note, c.Status.URL) {
+				return nil
+			}
+		}
+		return fmt.Errorf("%d events, not ours among them", len(list.Items))
+	})
 }
 
 // TestPodSecurity: the API server's own admission finds nothing to say about
@@ -97,7 +110,7 @@ func TestPodSecurity(t *testing.T) {
 // TestChange: a change of the inventory reaches the ConfigMap and does not
 // touch the Deployment.
 func TestChange(t *testing.T) {
-	startOperator(t)
+	o := startOperator(t)
 	c := running(t, "changed")
 	before := generationOf(t, "changed", &appsv1.Deployment{})
 
@@ -124,7 +137,13 @@ func TestChange(t *testing.T) {
 	if after := generationOf(t, "changed", &appsv1.Deployment{}); after != before {
 		t.Errorf("the Deployment went from generation %d to %d", before, after)
 	}
-	assertEvents(t, c, v1alpha1.ReasonAllServicesReady)
+	// A change that changes nothing of how the services do is no event: the
+	// next one comes with the next transition.
+	change(t, c, func(c *v1alpha1.Community) { c.Spec.RunPolicy = v1alpha1.RunPolicySuspended })
+	awaitCondition(t, "changed", condition{metav1.ConditionFalse, v1alpha1.ReasonSuspending, nil})
+	playDeployment(t, "changed", 0)
+	awaitCondition(t, "changed", condition{metav1.ConditionFalse, v1alpha1.ReasonSuspended, nil})
+	o.assertEvents(c, v1alpha1.ReasonAllServicesReady, v1alpha1.ReasonSuspended)
 }
 
 func TestServiceOffAndOn(t *testing.T) {
@@ -187,7 +206,7 @@ func TestSuspend(t *testing.T) {
 // TestFailure: what the service said when it ended is in the condition, in one
 // line, and comes and goes without flapping.
 func TestFailure(t *testing.T) {
-	startOperator(t)
+	o := startOperator(t)
 	running(t, "failing")
 	message := "database /var/lib/linli/booking.db is corrupt:\n\tdisk image is malformed; restore a backup"
 	ended := &corev1.ContainerStateTerminated{ExitCode: 1, Reason: "Error", Message: message}
@@ -216,7 +235,7 @@ func TestFailure(t *testing.T) {
 		t.Error("the recovery was not written")
 	}
 	// One event per transition, none for the tries in between.
-	assertEvents(t, c, v1alpha1.ReasonAllServicesReady, v1alpha1.ReasonServiceFailed, v1alpha1.ReasonAllServicesReady)
+	o.assertEvents(c, v1alpha1.ReasonAllServicesReady, v1alpha1.ReasonServiceFailed, v1alpha1.ReasonAllServicesReady)
 }
 
 func TestRouteNotAccepted(t *testing.T) {
