@@ -123,7 +123,7 @@ func (r *Reconciler) finish(ctx context.Context, s *scope, err error) (ctrl.Resu
 		if refused := asRefusal(err); refused != nil {
 			s.verdict, err = stalled(v1alpha1.ReasonApplyRefused, refused.Error()), nil
 		} else if !apierrors.IsConflict(err) {
-			s.verdict = retrying(err)
+			s.verdict = retrying(s.verdict, err)
 		}
 	}
 	if s.verdict.reason != "" {

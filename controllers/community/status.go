@@ -20,6 +20,9 @@ type verdict struct {
 	stalled     bool
 	reason      string
 	message     string
+	// trouble is an error that may pass; Reconciling tells it, Ready is as
+	// it is without it.
+	trouble string
 }
 
 // ready: all services answer.
@@ -55,9 +58,13 @@ func unchanged(reason, message string) verdict {
 	return verdict{reconciling: true, reason: reason, message: message}
 }
 
-// retrying: an error that may pass.
-func retrying(err error) verdict {
-	return unchanged(v1alpha1.ReasonRetrying, oneLine(err.Error()))
+// retrying adds an error that may pass to what was seen, if anything was.
+func retrying(seen verdict, err error) verdict {
+	if seen.reason == "" {
+		seen = unchanged(v1alpha1.ReasonRetrying, oneLine(err.Error()))
+	}
+	seen.reconciling, seen.trouble = true, oneLine(err.Error())
+	return seen
 }
 
 // conditions of the verdict; without Ready if it does not know.
@@ -71,6 +78,9 @@ func (v verdict) conditions(old []metav1.Condition) []metav1.Condition {
 	conditions := []metav1.Condition{
 		{Type: v1alpha1.ConditionReconciling, Status: is(v.reconciling), Reason: v.reason, Message: v.message},
 		{Type: v1alpha1.ConditionStalled, Status: is(v.stalled), Reason: v.reason, Message: v.message},
+	}
+	if v.trouble != "" {
+		conditions[0].Reason, conditions[0].Message = v1alpha1.ReasonRetrying, v.trouble
 	}
 	for i := range conditions {
 		if conditions[i].Status == metav1.ConditionFalse {
