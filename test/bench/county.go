@@ -144,19 +144,52 @@ func newAPIServer(config *rest.Config) (*apiServer, error) {
 	return &apiServer{client: c, metadata: m}, err
 }
 
-// countyByHand writes the tenants of a county with the bare client.
-func (s *apiServer) countyByHand(ctx context.Context, prefix string) (float64, error) {
+// countyByHand writes the Communities of a county and their tenants with the
+// bare client.
+func (s *apiServer) countyByHand(ctx context.Context, prefix string) (_ float64, err error) {
 	r := benchRelease()
 	r.RendererVersion, r.Class.Image = tenant.RendererVersion, "localhost/linli:bench"
-	tenants := make([][]tenant.Object, countySize)
-	for i := range tenants {
-		var err error
-		if tenants[i], err = tenantObjects(communityWith(fmt.Sprintf("%s-%d", prefix, i), 6), r); err != nil {
-			return 0, err
-		}
+	communities, tenants, err := county(prefix, r)
+	if err != nil {
+		return 0, err
 	}
+	// Nothing may be left for the operator to work on when it is measured next.
+	defer func() { err = errors.Join(err, s.deleteAll(ctx, communities)) }()
 	return s.untilWritten(ctx, tenants, func() error {
-		return concurrently(parallelism, countySize, func(i int) error { return writeBare(ctx, s.client, tenants[i]) })
+		return concurrently(parallelism, countySize, func(i int) error {
+			if err := s.client.Create(ctx, communities[i]); err != nil {
+				return err
+			}
+			return writeBare(ctx, s.client, tenants[i])
+		})
+	})
+}
+
+// county makes the Communities of a county, and their tenants as they will be.
+func county(prefix string, r *v1alpha1.Release) ([]*v1alpha1.Community, [][]tenant.Object, error) {
+	communities := make([]*v1alpha1.Community, countySize)
+	tenants := make([][]tenant.Object, countySize)
+	for i := range communities {
+		c := communityWith(fmt.Sprintf("%s-%d", prefix, i), 6)
+		var err error
+		if tenants[i], err = tenantObjects(c, r); err != nil {
+			return nil, nil, err
+		}
+		c.UID = "" // the API server gives it
+		c.Spec.ClassName = prefix
+		communities[i] = c
+	}
+	return communities, tenants, nil
+}
+
+// deleteAll deletes Communities and returns when they are gone. Their tenants
+// stay.
+func (s *apiServer) deleteAll(ctx context.Context, communities []*v1alpha1.Community) error {
+	return concurrently(parallelism, len(communities), func(i int) error {
+		if err := s.client.Delete(ctx, communities[i]); err != nil {
+			return client.IgnoreNotFound(err)
+		}
+		return client.IgnoreNotFound(s.await(ctx, communities[i], func() bool { return false }))
 	})
 }
 
@@ -190,16 +223,11 @@ func (s *apiServer) countyByOperator(ctx context.Context, b *bench, prefix strin
 	}
 	r := benchRelease()
 	r.RendererVersion = tenant.RendererVersion
-	communities := make([]*v1alpha1.Community, countySize)
-	tenants := make([][]tenant.Object, countySize)
-	for i := range communities {
-		communities[i] = communityWith(fmt.Sprintf("%s-%d", prefix, i), 6)
-		communities[i].Spec.ClassName = prefix
-		communities[i].UID = ""
-		if tenants[i], err = tenantObjects(communities[i], r); err != nil {
-			return 0, err
-		}
+	communities, tenants, err := county(prefix, r)
+	if err != nil {
+		return 0, err
 	}
+	defer func() { err = errors.Join(err, s.deleteAll(ctx, communities)) }()
 	return s.untilWritten(ctx, tenants, func() error {
 		return concurrently(parallelism, countySize, func(i int) error { return s.client.Create(ctx, communities[i]) })
 	})
