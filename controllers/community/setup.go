@@ -41,7 +41,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 	})
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named("community").
-		For(&v1alpha1.Community{}, builder.WithPredicates(changed(manifest))).
+		For(&v1alpha1.Community{}, builder.WithPredicates(changed(manifestAndStatus))).
 		Watches(&v1alpha1.CommunityClass{}, handler.EnqueueRequestsFromMapFunc(
 			func(ctx context.Context, o client.Object) []reconcile.Request {
 				return r.ofClass(ctx, o.GetName())
@@ -78,9 +78,13 @@ func changed(view func(client.Object) any) predicate.Predicate {
 	}}
 }
 
-// manifest is what people change in a Community; its status is ours.
-func manifest(o client.Object) any {
-	return fmt.Sprint(o.GetGeneration(), o.GetFinalizers())
+// manifestAndStatus is what people change in a Community, and what we wrote of
+// it: a pass that read the cache before our last status had arrived there may
+// have taken an older one for the present one, and is made good for by another
+// pass when it arrives.
+func manifestAndStatus(o client.Object) any {
+	c := o.(*v1alpha1.Community)
+	return []any{c.Generation, c.Finalizers, c.Status}
 }
 
 func releaseOfClass(o client.Object) any {
