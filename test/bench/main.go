@@ -21,6 +21,9 @@ import (
 	"time"
 	_ "time/tzdata"
 
+	"github.com/go-logr/logr"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+
 	"github.com/linli-io/linli/api/v1alpha1"
 	"github.com/linli-io/linli/test/instance"
 )
@@ -69,6 +72,7 @@ func main() {
 	only := flag.String("only", "", "measure only these, separated by commas: "+strings.Join(names(), ", "))
 	write := flag.String("write", "", "also put the table into this document, between its markers")
 	flag.Parse()
+	ctrllog.SetLogger(logr.Discard()) // the clients of the Kubernetes measurements return what goes wrong
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, *only, *write); err != nil {
