@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"path/filepath"
 	"sync"
@@ -73,37 +75,46 @@ func measureBookings(ctx context.Context, b *bench) ([]row, error) {
 	}
 	defer bare.db.Close()
 
-	client := in.Client(writers)
+	connections := make([]*connection, writers)
+	for i := range connections {
+		if connections[i], err = dial(ctx, in); err != nil {
+			return nil, err
+		}
+		defer connections[i].Close()
+	}
 	firstDay := time.Now().In(zone).AddDate(0, 0, 1)
 	firstDay = time.Date(firstDay.Year(), firstDay.Month(), firstDay.Day(), 0, 0, 0, 0, zone)
 	next := 0
-	round := func(write func(o order, n int) error) (float64, error) {
-		first := next
-		began := time.Now()
-		err := concurrently(writers, bookingsPerRound, func(i int) error {
-			return write(orderNumber(first+i, firstDay, len(people)), first+i)
+	product := func() (float64, error) {
+		requests := make([][]byte, bookingsPerRound)
+		for i := range requests {
+			o := orderNumber(next+i, firstDay, len(people))
+			if requests[i], err = bookingRequest(ctx, in, people[o.person], o, fmt.Sprintf("bench-%d", next+i)); err != nil {
+				return 0, err
+			}
+		}
+		return rate(func(worker, i int) error { return connections[worker].send(requests[i]) })
+	}
+	reference := func() (float64, error) {
+		return rate(func(_, i int) error {
+			return bare.book(ctx, orderNumber(next+i, firstDay, len(people)), fmt.Sprintf("bench-%d", next+i))
 		})
-		return bookingsPerRound / time.Since(began).Seconds(), err
 	}
-	product := func(o order, n int) error {
-		return bookThroughAPI(ctx, client, in.URL(), people[o.person], o, fmt.Sprintf("bench-%d", n))
-	}
-	reference := func(o order, n int) error { return bare.book(ctx, o, fmt.Sprintf("bench-%d", n)) }
 
 	var rates, bareRates []float64
 	for r := range bookingRounds + 1 {
-		rate, err := round(product)
+		r1, err := product()
 		if err != nil {
 			return nil, err
 		}
-		bareRate, err := round(reference)
+		r2, err := reference()
 		if err != nil {
 			return nil, err
 		}
 		next += bookingsPerRound
-		b.say("bookings, round %d: %.0f/s, bare transactions %.0f/s", r, rate, bareRate)
+		b.say("bookings, round %d: %.0f/s, bare transactions %.0f/s", r, r1, r2)
 		if r > 0 { // the first round warms up
-			rates, bareRates = append(rates, rate), append(bareRates, bareRate)
+			rates, bareRates = append(rates, r1), append(bareRates, r2)
 		}
 	}
 	if err := in.Stop(); err != nil {
@@ -120,16 +131,24 @@ func measureBookings(ctx context.Context, b *bench) ([]row, error) {
 	}}, nil
 }
 
-// concurrently calls f for 0 to n-1 from that many goroutines and returns what
-// failed.
-func concurrently(workers, n int, f func(i int) error) error {
+// rate calls f for each booking of a round from all writers and returns how
+// many were done in a second.
+func rate(f func(worker, i int) error) (float64, error) {
+	began := time.Now()
+	err := concurrently(writers, bookingsPerRound, f)
+	return bookingsPerRound / time.Since(began).Seconds(), err
+}
+
+// concurrently calls f for 0 to n-1 from that many workers and returns what
+// failed. A worker ends at its first failure.
+func concurrently(workers, n int, f func(worker, i int) error) error {
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	errs := make([]error, workers)
 	for w := range workers {
 		wg.Go(func() {
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				if errs[w] = f(i); errs[w] != nil {
+				if errs[w] = f(w, i); errs[w] != nil {
 					return
 				}
 			}
@@ -139,21 +158,27 @@ func concurrently(workers, n int, f func(i int) error) error {
 	return errors.Join(errs...)
 }
 
-func bookThroughAPI(ctx context.Context, client *http.Client, base string, p instance.Person, o order, key string) error {
-	body, err := json.Marshal(map[string]any{
-		"venue": o.venue, "place": o.place, "start": o.start, "end": o.start.Add(time.Hour),
-	})
+// connection is one client's kept-alive connection. Requests are written as
+// they will be sent before the clock starts, so that as little as possible of
+// the clients' own work is measured.
+type connection struct {
+	net.Conn
+	answers *bufio.Reader
+}
+
+func dial(ctx context.Context, in *instance.Instance) (*connection, error) {
+	c, err := in.Dial(ctx)
 	if err != nil {
+		return nil, err
+	}
+	return &connection{c, bufio.NewReader(c)}, nil
+}
+
+func (c *connection) send(request []byte) error {
+	if _, err := c.Write(request); err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/booking/api/v1/bookings", bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Authorization", "Bearer "+p.Token)
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Idempotency-Key", key)
-	res, err := client.Do(req)
+	res, err := http.ReadResponse(c.answers, nil)
 	if err != nil {
 		return err
 	}
@@ -166,6 +191,26 @@ func bookThroughAPI(ctx context.Context, client *http.Client, base string, p ins
 		return fmt.Errorf("POST /bookings: %s: %s", res.Status, answer)
 	}
 	return nil
+}
+
+// bookingRequest is a request as it goes over the wire.
+func bookingRequest(ctx context.Context, in *instance.Instance, p instance.Person, o order, key string) ([]byte, error) {
+	body, err := json.Marshal(map[string]any{
+		"venue": o.venue, "place": o.place, "start": o.start, "end": o.start.Add(time.Hour),
+	})
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, in.URL()+"/booking/api/v1/bookings", bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+p.Token)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Idempotency-Key", key)
+	var wire bytes.Buffer
+	err = req.Write(&wire)
+	return wire.Bytes(), err
 }
 
 // bareWriter writes the rows of a booking by hand.

@@ -156,7 +156,7 @@ func (s *apiServer) countyByHand(ctx context.Context, prefix string) (_ float64,
 	// Nothing may be left for the operator to work on when it is measured next.
 	defer func() { err = errors.Join(err, s.deleteAll(ctx, communities)) }()
 	return s.untilWritten(ctx, tenants, func() error {
-		return concurrently(parallelism, countySize, func(i int) error {
+		return concurrently(parallelism, countySize, func(_, i int) error {
 			if err := s.client.Create(ctx, communities[i]); err != nil {
 				return err
 			}
@@ -185,7 +185,7 @@ func county(prefix string, r *v1alpha1.Release) ([]*v1alpha1.Community, [][]tena
 // deleteAll deletes Communities and returns when they are gone. Their tenants
 // stay.
 func (s *apiServer) deleteAll(ctx context.Context, communities []*v1alpha1.Community) error {
-	return concurrently(parallelism, len(communities), func(i int) error {
+	return concurrently(parallelism, len(communities), func(_, i int) error {
 		if err := s.client.Delete(ctx, communities[i]); err != nil {
 			return client.IgnoreNotFound(err)
 		}
@@ -229,7 +229,7 @@ func (s *apiServer) countyByOperator(ctx context.Context, b *bench, prefix strin
 	}
 	defer func() { err = errors.Join(err, s.deleteAll(ctx, communities)) }()
 	return s.untilWritten(ctx, tenants, func() error {
-		return concurrently(parallelism, countySize, func(i int) error { return s.client.Create(ctx, communities[i]) })
+		return concurrently(parallelism, countySize, func(_, i int) error { return s.client.Create(ctx, communities[i]) })
 	})
 }
 

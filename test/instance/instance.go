@@ -116,13 +116,16 @@ func (in *Instance) URL() string {
 // Client returns a client that finds the instance whatever the machine's
 // resolver makes of its host name, and keeps that many connections.
 func (in *Instance) Client(connections int) *http.Client {
-	var dialer net.Dialer
 	return &http.Client{Transport: &http.Transport{
 		MaxIdleConnsPerHost: connections,
-		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, network, in.address)
-		},
+		DialContext:         func(ctx context.Context, _, _ string) (net.Conn, error) { return in.Dial(ctx) },
 	}}
+}
+
+// Dial connects to the port of pages and APIs.
+func (in *Instance) Dial(ctx context.Context) (net.Conn, error) {
+	var dialer net.Dialer
+	return dialer.DialContext(ctx, "tcp", in.address)
 }
 
 // Start starts the program and returns when it is ready.
