@@ -21,6 +21,11 @@ const (
 // TestResidentBooksSeesAndCancels goes from the front page to a booking and
 // back, as a resident does, with the pages' scripts on and off.
 func TestResidentBooksSeesAndCancels(t *testing.T) {
+	shanghai, err := time.LoadLocation("Asia/Shanghai")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tomorrow := time.Now().In(shanghai).AddDate(0, 0, 1).Format(time.DateOnly)
 	for _, c := range []struct {
 		name, person string
 		scripts      bool
@@ -37,8 +42,8 @@ func TestResidentBooksSeesAndCancels(t *testing.T) {
 			p.sees("站前社区")
 			p.click("去预约")
 			p.click("学习室")
-			p.clickAt(`//nav//li[2]/a[contains(@class, "strip-day")]`) // tomorrow: today may be over
-			p.clickAt(`//main//a[contains(@class, "slot free")]`)
+			p.clickAt(fmt.Sprintf(`//main//a[contains(@href, "date=%s")]`, tomorrow)) // today may be over
+			p.clickAt(`//main//a[contains(@href, "/study-room/book?start=")]`)
 			// Nobody is signed in yet: the page asks, and comes back to the slot.
 			p.clickAt(fmt.Sprintf(`//button[@name="person"][@value=%q]`, c.person))
 			p.sees("学习室")
