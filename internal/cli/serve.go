@@ -23,29 +23,41 @@ var services = map[string]func() (host.Service, error){
 	"portal":  portal.Service,
 }
 
+// knownServices is what people may choose from.
+func knownServices() string { return strings.Join(slices.Sorted(maps.Keys(services)), ", ") }
+
+func openServices(names []string) ([]host.Service, error) {
+	var opened []host.Service
+	for _, name := range names {
+		open, ok := services[name]
+		if !ok {
+			return nil, fmt.Errorf("this image has no service %q, it has %s; switch the service off, or set the class's image to a release that has it", name, knownServices())
+		}
+		s, err := open()
+		if err != nil {
+			return nil, fmt.Errorf("service %s: %w", name, err)
+		}
+		opened = append(opened, s)
+	}
+	return opened, nil
+}
+
 func serveCommand() *cobra.Command {
-	known := strings.Join(slices.Sorted(maps.Keys(services)), ", ")
 	var o host.Options
 	cmd := &cobra.Command{
 		Use:   "serve SERVICE...",
 		Short: "Run services of one community",
 		Long: "Runs the services that are named, in one process, for the community whose configuration is in --config.\n" +
-			"Services: " + known + ".",
+			"Services: " + knownServices() + ".",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			for _, name := range args {
-				open, ok := services[name]
-				if !ok {
-					return fmt.Errorf("there is no service %q; the services are: %s", name, known)
-				}
-				s, err := open()
-				if err != nil {
-					return fmt.Errorf("service %s: %w", name, err)
-				}
-				o.Services = append(o.Services, s)
-			}
 			o.Clock = clock.RealClock{}
 			o.Log = telemetry.NewLogger(os.Stdout, slog.LevelInfo)
+			var err error
+			if o.Services, err = openServices(args); err != nil {
+				o.ReportEnd(err)
+				return err
+			}
 			return host.Run(cmd.Context(), o)
 		},
 	}

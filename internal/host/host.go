@@ -81,14 +81,21 @@ func Run(ctx context.Context, o Options) error {
 		err = h.Wait(ctx)
 	}
 	if err != nil {
-		o.Log.Error("the host ends", "error", oneLine(err))
-		if o.TerminationMessage != "" {
-			if werr := os.WriteFile(o.TerminationMessage, []byte(oneLine(err)+"\n"), 0o644); werr != nil {
-				o.Log.Error("termination message not written", "error", werr.Error())
-			}
-		}
+		o.ReportEnd(err)
 	}
 	return err
+}
+
+// ReportEnd logs why the program ends and writes it to the termination message
+// in one line. Run does so by itself; it is for what fails before Run.
+func (o Options) ReportEnd(err error) {
+	o.Log.Error("the host ends", "error", oneLine(err))
+	if o.TerminationMessage == "" {
+		return
+	}
+	if werr := os.WriteFile(o.TerminationMessage, []byte(oneLine(err)+"\n"), 0o644); werr != nil {
+		o.Log.Error("termination message not written", "error", werr.Error())
+	}
 }
 
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
