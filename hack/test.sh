@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs every test of both modules, never from the cache: they use servers that
-# Go does not know of. The controller tests find the real API
-# server by KUBEBUILDER_ASSETS.
+# Go does not know of. The controller tests find the real API server by
+# KUBEBUILDER_ASSETS.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export KUBEBUILDER_ASSETS=$PWD/bin/k8s LINLI_BINARY=$PWD/bin/linli
