@@ -77,8 +77,8 @@ func pathOf(location string) string {
 }
 
 // TestSlotTakenInTheMeantime: somebody else takes the last place while a
-// resident still reads the form. What was typed is kept, the page says what
-// happened and offers what is free.
+// resident still reads the form. The page says what happened and offers what
+// is free nearby.
 func TestSlotTakenInTheMeantime(t *testing.T) {
 	base := county.url("zhanqian")
 	s := freeSlot(t, base, "dance-room")
