@@ -27,13 +27,6 @@ import (
 	"k8s.io/kubernetes/pkg/kubelet/cm"
 	kubeletutil "k8s.io/kubernetes/pkg/kubelet/util"
 	"k8s.io/kubernetes/pkg/util/oom"
-	"k8s.io/kubernetes/pkg/volume"
-	"k8s.io/kubernetes/pkg/volume/configmap"
-	"k8s.io/kubernetes/pkg/volume/downwardapi"
-	"k8s.io/kubernetes/pkg/volume/emptydir"
-	"k8s.io/kubernetes/pkg/volume/hostpath"
-	"k8s.io/kubernetes/pkg/volume/projected"
-	"k8s.io/kubernetes/pkg/volume/secret"
 	"k8s.io/kubernetes/pkg/volume/util/hostutil"
 	"k8s.io/kubernetes/pkg/volume/util/subpath"
 
@@ -170,15 +163,4 @@ func dependencies(ctx context.Context, l controlplane.Layout, config *kubeletcon
 		NodeStartupLatencyTracker: kubeletutil.NewNodeStartupLatencyTracker(),
 		TracerProvider:            noop.NewTracerProvider(),
 	}, startAuth, nil
-}
-
-func volumePlugins() []volume.VolumePlugin {
-	var plugins []volume.VolumePlugin
-	plugins = append(plugins, configmap.ProbeVolumePlugins()...)
-	plugins = append(plugins, secret.ProbeVolumePlugins()...)
-	plugins = append(plugins, projected.ProbeVolumePlugins()...)
-	plugins = append(plugins, downwardapi.ProbeVolumePlugins()...)
-	plugins = append(plugins, emptydir.ProbeVolumePlugins()...)
-	plugins = append(plugins, hostpath.ProbeVolumePlugins(volume.VolumeConfig{})...)
-	return plugins
 }

@@ -32,8 +32,10 @@ import (
 
 const namespace = "trial"
 
-// trial is a cluster of the test's own.
+// trial is a cluster of the test's own, run without root: by the user who tests,
+// or by nobody if that is root.
 type trial struct {
+	dir         string
 	binary      string
 	state       string
 	apiPort     int
@@ -69,9 +71,39 @@ func freePorts(t *testing.T, n int) int {
 	return 0
 }
 
+// nobody is the user and the group of that name on every Linux.
+const nobody = 65534
+
+// command is a program run without root.
+func (c *trial) command(program string, arguments ...string) *exec.Cmd {
+	command := exec.Command(program, arguments...)
+	command.Env = append(os.Environ(), "HOME="+c.dir, "TMPDIR="+c.dir)
+	if os.Getuid() == 0 {
+		command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	}
+	return command
+}
+
+// handOver lets the cluster's user have what the test has made.
+func (c *trial) handOver(t *testing.T, dir string) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		return
+	}
+	err := filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Lchown(path, nobody, nobody)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func (c *trial) run(arguments ...string) (string, error) {
-	command := exec.Command(c.binary, arguments...)
-	command.Env = append(os.Environ(), "LINLI_DEV_DIR="+c.state, fmt.Sprintf("LINLI_API_PORT=%d", c.apiPort), fmt.Sprintf("LINLI_GATEWAY_PORT=%d", c.gatewayPort))
+	command := c.command(c.binary, arguments...)
+	command.Env = append(command.Env, "LINLI_DEV_DIR="+c.state, fmt.Sprintf("LINLI_API_PORT=%d", c.apiPort), fmt.Sprintf("LINLI_GATEWAY_PORT=%d", c.gatewayPort))
 	out, err := command.CombinedOutput()
 	return string(out), err
 }
@@ -85,7 +117,7 @@ func (c *trial) must(t *testing.T, arguments ...string) {
 
 func (c *trial) kubectl(t *testing.T, input string, arguments ...string) string {
 	t.Helper()
-	command := exec.Command(c.binary, append([]string{"kubectl", "--kubeconfig=" + filepath.Join(c.state, "kubeconfig"), "--namespace=" + namespace}, arguments...)...)
+	command := c.command(c.binary, append([]string{"kubectl", "--kubeconfig=" + filepath.Join(c.state, "kubeconfig"), "--namespace=" + namespace}, arguments...)...)
 	command.Stdin = strings.NewReader(input)
 	out, err := command.CombinedOutput()
 	if err != nil {
@@ -144,10 +176,15 @@ func (c *trial) pod(ctx context.Context) *v1.Pod {
 }
 
 func TestCluster(t *testing.T) {
-	dir := t.TempDir()
+	dir, err := os.MkdirTemp("", "trial") // and not t.TempDir, which lets nobody else in
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	port := freePorts(t, 4)
-	c := &trial{binary: filepath.Join(dir, "devcluster"), state: filepath.Join(dir, "state"), apiPort: port, gatewayPort: port + 3}
+	c := &trial{dir: dir, binary: filepath.Join(dir, "devcluster"), state: filepath.Join(dir, "state"), apiPort: port, gatewayPort: port + 3}
 	build(t, c.binary, "..", "-ldflags=-s -w -X k8s.io/component-base/version.gitVersion=v1.36.3")
+	c.handOver(t, dir)
 	t.Cleanup(func() {
 		if t.Failed() {
 			logs, _ := filepath.Glob(filepath.Join(c.state, "log", "*.log"))
@@ -173,6 +210,7 @@ func TestCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	build(t, filepath.Join(image, "pod"), "./pod")
+	c.handOver(t, filepath.Join(c.state, "images"))
 	manifests, err := os.ReadFile("manifests.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -295,7 +333,7 @@ func (c *trial) crash(t *testing.T) {
 // termination deletes a Pod that stops by itself and one that never would, and
 // follows what the first one says until its end.
 func (c *trial) termination(t *testing.T) {
-	follow := exec.Command(c.binary, "kubectl", "--kubeconfig="+filepath.Join(c.state, "kubeconfig"), "--namespace="+namespace, "logs", "--follow", "willing")
+	follow := c.command(c.binary, "kubectl", "--kubeconfig="+filepath.Join(c.state, "kubeconfig"), "--namespace="+namespace, "logs", "--follow", "willing")
 	var log bytes.Buffer
 	follow.Stdout = &log
 	if err := follow.Start(); err != nil {
@@ -343,13 +381,21 @@ func (c *trial) downAndUp(t *testing.T) {
 		t.Error("the Pod's process still runs")
 	}
 	// Somebody else's port is named, with its holder.
-	listener, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", c.gatewayPort))
-	if err != nil {
+	holder := c.command(filepath.Join(c.state, "images", "pod", "1", "pod"), fmt.Sprintf("--address=127.0.0.1:%d", c.gatewayPort))
+	if err := holder.Start(); err != nil {
 		t.Fatal(err)
 	}
+	c.eventually(t, "the port is taken", func(context.Context) (bool, string) {
+		connection, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", c.gatewayPort))
+		if err != nil {
+			return false, err.Error()
+		}
+		return connection.Close() == nil, ""
+	})
 	out, err := c.run("up", "--timeout=3m")
-	listener.Close()
-	for _, want := range []string{strconv.Itoa(c.gatewayPort), strconv.Itoa(os.Getpid()), "LINLI_GATEWAY_PORT"} {
+	_ = holder.Process.Kill()
+	_ = holder.Wait() // it was killed
+	for _, want := range []string{strconv.Itoa(c.gatewayPort), strconv.Itoa(holder.Process.Pid), "LINLI_GATEWAY_PORT"} {
 		if err == nil || !strings.Contains(out, want) {
 			t.Errorf("port taken: %v, %q does not name %s", err, out, want)
 		}

@@ -11,6 +11,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // stall is after how long without progress the reason is told.
@@ -28,7 +29,7 @@ func (c *cluster) await(ctx context.Context, image string, since time.Time, say 
 	var last string
 	lastChange := time.Now()
 	for {
-		summary, reasons, err := c.look(ctx, image, since)
+		summary, reasons, err := c.look(ctx, image, since, time.Since(lastChange) > stall)
 		if err == nil && summary == "" {
 			return nil
 		}
@@ -54,8 +55,9 @@ func (c *cluster) await(ctx context.Context, image string, since time.Time, say 
 	}
 }
 
-// look tells what is not ready yet, in short and why; nothing if all is.
-func (c *cluster) look(ctx context.Context, image string, since time.Time) (summary string, reasons []string, err error) {
+// look tells what is not ready yet, in short and why; nothing if all is. Asked
+// for warnings too, it says what the node or the scheduler last complained of.
+func (c *cluster) look(ctx context.Context, image string, since time.Time, warnings bool) (summary string, reasons []string, err error) {
 	deployments, err := c.client.AppsV1().Deployments(metav1.NamespaceAll).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return "", nil, err
@@ -68,33 +70,49 @@ func (c *cluster) look(ctx context.Context, image string, since time.Time) (summ
 	if err != nil {
 		return "", nil, err
 	}
+	complaints := map[types.UID]string{}
+	if warnings {
+		if complaints, err = c.complaints(ctx); err != nil {
+			return "", nil, err
+		}
+	}
 	available, stale := 0, 0
 	deployments.Items = slices.DeleteFunc(deployments.Items, func(d appsv1.Deployment) bool { return !ours(d.Namespace) })
 	pods.Items = slices.DeleteFunc(pods.Items, func(p v1.Pod) bool { return !ours(p.Namespace) })
+	var rollouts []string
 	for _, d := range deployments.Items {
 		if reason := deploymentReason(&d); reason != "" {
-			reasons = append(reasons, reason)
+			rollouts = append(rollouts, reason)
 			continue
 		}
 		available++
 	}
 	for _, pod := range pods.Items {
-		if reason := podReason(&pod, image, since); reason != "" {
-			reasons = append(reasons, reason)
-			stale++
-		}
-	}
-	ready := 0
-	var waiting []string
-	for _, community := range communities {
-		if reason := communityReason(&community); reason != "" {
-			waiting = append(waiting, reason)
+		reason := podReason(&pod, image, since)
+		if reason == "" {
 			continue
 		}
-		ready++
+		if complaint := complaints[pod.UID]; complaint != "" {
+			reason += ": " + complaint
+		}
+		reasons = append(reasons, reason)
+		stale++
 	}
-	// The communities say best what is wrong with theirs.
-	reasons = append(waiting, reasons...)
+	ready := 0
+	var waiting, unseen []string
+	for _, community := range communities {
+		switch reason, seen := communityReason(&community); {
+		case reason == "":
+			ready++
+		case seen:
+			waiting = append(waiting, reason)
+		default:
+			unseen = append(unseen, reason)
+		}
+	}
+	// The communities say best what is wrong with theirs; unless the operator
+	// has said nothing of them, for then the operator's Pod does.
+	reasons = slices.Concat(waiting, reasons, rollouts, unseen)
 	if len(reasons) == 0 {
 		return "", nil, nil
 	}
@@ -160,17 +178,41 @@ func otherVersion(image, current string) bool {
 	return current != "" && strings.HasPrefix(image, name+":") && image != current
 }
 
-// communityReason tells why a community is not ready; nothing if it is.
-func communityReason(community *unstructured.Unstructured) string {
-	status, reason, message := condition(community.Object, "Ready")
+// complaints are the last warnings about Pods, by the Pods' UIDs.
+func (c *cluster) complaints(ctx context.Context) (map[types.UID]string, error) {
+	events, err := c.client.CoreV1().Events(metav1.NamespaceAll).List(ctx, metav1.ListOptions{FieldSelector: "type=" + v1.EventTypeWarning + ",involvedObject.kind=Pod"})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(events.Items, func(a, b v1.Event) int { return lastSeen(a).Compare(lastSeen(b)) })
+	complaints := make(map[types.UID]string, len(events.Items))
+	for _, event := range events.Items {
+		complaints[event.InvolvedObject.UID] = event.Reason + ": " + event.Message
+	}
+	return complaints, nil
+}
+
+// lastSeen is when an event happened last; the scheduler notes it elsewhere than
+// the kubelet.
+func lastSeen(event v1.Event) time.Time {
+	if event.LastTimestamp.IsZero() {
+		return event.EventTime.Time
+	}
+	return event.LastTimestamp.Time
+}
+
+// communityReason tells why a community is not ready, nothing if it is, and
+// whether the operator has seen it as it stands.
+func communityReason(community *unstructured.Unstructured) (reason string, seenAsItIs bool) {
+	status, why, message := condition(community.Object, "Ready")
 	seen, _, _ := unstructured.NestedInt64(community.Object, "status", "observedGeneration")
 	switch {
 	case status == "":
-		return community.GetName() + ": not seen by the operator yet"
+		return community.GetName() + ": not seen by the operator yet", false
 	case seen != community.GetGeneration():
-		return community.GetName() + ": its last change was not seen by the operator yet"
+		return community.GetName() + ": its last change was not seen by the operator yet", false
 	case status != "True":
-		return strings.TrimSuffix(fmt.Sprintf("%s: %s: %s", community.GetName(), reason, message), ": ")
+		return strings.TrimSuffix(fmt.Sprintf("%s: %s: %s", community.GetName(), why, message), ": "), true
 	}
-	return ""
+	return "", true
 }
