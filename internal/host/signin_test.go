@@ -26,6 +26,9 @@ func whoami() host.Service {
 		rt.Mux.Handle("GET /who/ami", rt.Identity.RequirePerson(answer))
 		rt.Mux.Handle("GET /who/api/ami", rt.Identity.RequirePerson(answer))
 		rt.Mux.Handle("POST /who/ami", rt.Identity.RequirePerson(answer))
+		rt.Mux.Handle("GET /who/desk", rt.Identity.RequireDuty(identity.FrontDesk, rt.Pages.Error, answer))
+		rt.Mux.Handle("GET /who/manager", rt.Identity.RequireDuty(identity.Manager, rt.Pages.Error, answer))
+		rt.Mux.Handle("GET /who/api/desk", rt.Identity.RequireDuty(identity.FrontDesk, rt.Pages.Error, answer))
 		return nil
 	}}
 }
@@ -62,6 +65,31 @@ func TestSignInAndBack(t *testing.T) {
 	}
 	if r := post(t, client, s.URL+"/identity/sign-in", url.Values{"person": {"nobody"}}, nil); r.StatusCode != http.StatusUnprocessableEntity {
 		t.Errorf("signing in as nobody: %s", r.Status)
+	}
+}
+
+func TestPagesOfStaff(t *testing.T) {
+	s := hosttest.Start(t, hosttest.Options{Services: []host.Service{whoami()}})
+	for _, c := range []struct {
+		account, path string
+		status        int
+		text          string
+	}{
+		{"sun-li", "/who/desk", http.StatusOK, "孙丽"},
+		{"sun-li", "/who/api/desk", http.StatusOK, "孙丽"},
+		{"zhou-jianguo", "/who/desk", http.StatusOK, "周建国"},
+		{"zhou-jianguo", "/who/manager", http.StatusOK, "周建国"},
+		{"sun-li", "/who/manager", http.StatusForbidden, "<h1>这里不能进入</h1>"},
+		{"li-qiang", "/who/desk", http.StatusForbidden, "<h1>这里不能进入</h1>"},
+		{"li-qiang", "/who/api/desk", http.StatusForbidden, "FrontDesk"},
+	} {
+		r, body := get(t, s.SignIn(t, c.account), s.URL+c.path)
+		if r.StatusCode != c.status || !strings.Contains(body, c.text) {
+			t.Errorf("%s at %s: %s, want %d with %q", c.account, c.path, r.Status, c.status, c.text)
+		}
+	}
+	if r, _ := get(t, s.Client(t), s.URL+"/who/desk"); r.Header.Get("Location") != "/identity/sign-in?return=%2Fwho%2Fdesk" {
+		t.Errorf("without signing in: %s to %q", r.Status, r.Header.Get("Location"))
 	}
 }
 

@@ -1,4 +1,5 @@
-// Package identity says who is calling. A browser shows a session cookie, a
+// Package identity says who is calling, for whom else they may act, and who
+// the people of the community are. A browser shows a session cookie, a
 // script a bearer token; both are signed with a key that only this community's
 // services have, and name this community as their audience, so that neither is
 // worth anything in a neighbouring one.
@@ -8,11 +9,9 @@ import (
 	"context"
 	"crypto/hkdf"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -49,8 +48,11 @@ type Person struct {
 	// Name is the name as it is written in Chinese; LatinName its transliteration.
 	Name      string
 	LatinName string
-	Role      Role
-	Duties    []Duty
+	// Phone is a number as the country's own phones dial it, digits only, or
+	// in E.164 with its +; empty if none is known.
+	Phone  string
+	Role   Role
+	Duties []Duty
 	// BornOn is a civil date, YYYY-MM-DD.
 	BornOn string
 }
@@ -146,7 +148,7 @@ func (i *Identity) Authenticate(r *http.Request) (p Person, ok bool, err error) 
 		if !strings.EqualFold(scheme, "Bearer") {
 			return Person{}, false, ErrBadToken
 		}
-		p, ok := i.person(i.tokens, strings.TrimSpace(token))
+		p, ok := i.proven(i.tokens, strings.TrimSpace(token))
 		if !ok {
 			return Person{}, false, ErrBadToken
 		}
@@ -156,12 +158,12 @@ func (i *Identity) Authenticate(r *http.Request) (p Person, ok bool, err error) 
 	if err != nil {
 		return Person{}, false, nil
 	}
-	p, ok = i.person(i.sessions, cookie.Value)
+	p, ok = i.proven(i.sessions, cookie.Value)
 	return p, ok, nil
 }
 
-// person returns whom a signed proof names.
-func (i *Identity) person(k key, proof string) (Person, bool) {
+// proven returns whom a signed proof names.
+func (i *Identity) proven(k key, proof string) (Person, bool) {
 	s := i.settings()
 	if !s.DemoAllowed() {
 		return Person{}, false
@@ -170,7 +172,7 @@ func (i *Identity) person(k key, proof string) (Person, bool) {
 	if !ok {
 		return Person{}, false
 	}
-	return demoPerson(s, subject)
+	return demoAccount(s, subject)
 }
 
 // Token returns a bearer token for the person with that demo account.
@@ -204,7 +206,7 @@ func (i *Identity) prove(k key, account string, lifetime time.Duration) (string,
 	if !s.DemoAllowed() {
 		return "", time.Time{}, ErrDemoRefused
 	}
-	if _, ok := demoPerson(s, account); !ok {
+	if _, ok := demoAccount(s, account); !ok {
 		return "", time.Time{}, ErrNoSuchDemo
 	}
 	now := i.clock.Now()
@@ -229,43 +231,6 @@ func (i *Identity) cookie(value string, maxAge int) *http.Cookie {
 		HttpOnly: true,
 		SameSite: http.SameSiteLaxMode,
 	}
-}
-
-// SignInPath is where people sign in.
-const SignInPath = "/identity/sign-in"
-
-// RequirePerson lets only requests of people who are signed in through to
-// next. Pages send the others to the sign-in page, and from there back; an API
-// (a path beneath /<service>/api/) answers 401 with a problem document.
-func (i *Identity) RequirePerson(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, ok := FromContext(r.Context()); ok {
-			next.ServeHTTP(w, r)
-			return
-		}
-		if _, rest, ok := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/"); ok && strings.HasPrefix(rest, "api/") {
-			Unauthorized(w, "Sign in, or send a bearer token in the Authorization header.")
-			return
-		}
-		back := "/"
-		if r.Method == http.MethodGet || r.Method == http.MethodHead {
-			back = r.URL.RequestURI()
-		}
-		w.Header().Set("Cache-Control", "no-store")
-		http.Redirect(w, r, SignInPath+"?return="+url.QueryEscape(back), http.StatusSeeOther)
-	})
-}
-
-// Unauthorized answers 401 with a problem document (RFC 9457).
-func Unauthorized(w http.ResponseWriter, detail string) {
-	w.Header().Set("WWW-Authenticate", "Bearer")
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(http.StatusUnauthorized)
-	// An error here is a lost connection: there is nobody left to tell.
-	_ = json.NewEncoder(w).Encode(map[string]any{
-		"title": http.StatusText(http.StatusUnauthorized), "status": http.StatusUnauthorized, "detail": detail,
-	})
 }
 
 // key signs and verifies the proofs of one kind. Each kind has a key of its

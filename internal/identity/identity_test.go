@@ -256,33 +256,6 @@ func TestCookieFlags(t *testing.T) {
 	}
 }
 
-func TestRequirePerson(t *testing.T) {
-	i := newIdentity(t, 'k', settings(unchanged), testclock.NewFakePassiveClock(start))
-	h := i.RequirePerson(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusTeapot) }))
-	for _, c := range []struct {
-		method, path string
-		signedIn     bool
-		status       int
-		location     string
-	}{
-		{"GET", "/booking/mine?a=b&c=d", true, http.StatusTeapot, ""},
-		{"GET", "/booking/mine?a=b&c=d", false, http.StatusSeeOther, "/identity/sign-in?return=%2Fbooking%2Fmine%3Fa%3Db%26c%3Dd"},
-		{"POST", "/booking/mine", false, http.StatusSeeOther, "/identity/sign-in?return=%2F"},
-		{"GET", "/booking/api/v1/bookings", false, http.StatusUnauthorized, ""},
-	} {
-		r := httptest.NewRequest(c.method, c.path, nil)
-		if c.signedIn {
-			r = r.WithContext(identity.WithPerson(r.Context(), identity.Person{ID: "1"}))
-		}
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, r)
-		if w.Code != c.status || w.Header().Get("Location") != c.location {
-			t.Errorf("%s %s, signed in %v: %d to %q, want %d to %q",
-				c.method, c.path, c.signedIn, w.Code, w.Header().Get("Location"), c.status, c.location)
-		}
-	}
-}
-
 func TestDuties(t *testing.T) {
 	i := newIdentity(t, 'k', settings(unchanged), testclock.NewFakePassiveClock(start))
 	var desk, manager []string
