@@ -9,7 +9,8 @@ declare -A needed_for=(
   [postgresql]="store tests on PostgreSQL"
   [chromium]="browser journeys"
   [fonts-noto-cjk]="screenshots with Chinese text"
-  [npm]="accessibility checks (axe-core)"
+  [npm]="accessibility checks, the linter of the API's documents, a reader of calendars"
+  [python3-icalendar]="another reader of calendars"
 )
 present() {
   case $1 in
@@ -17,11 +18,12 @@ present() {
     chromium) command -v chromium >/dev/null ;;
     fonts-noto-cjk) compgen -G '/usr/share/fonts/*/noto/NotoSansCJK*' >/dev/null ;;
     npm) command -v npm >/dev/null ;;
+    python3-icalendar) /usr/bin/python3 -c 'import icalendar' 2>/dev/null ;;
   esac
 }
 
 missing=()
-for package in postgresql chromium fonts-noto-cjk npm; do present "$package" || missing+=("$package"); done
+for package in postgresql chromium fonts-noto-cjk npm python3-icalendar; do present "$package" || missing+=("$package"); done
 
 if [ ${#missing[@]} -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   echo "Installing Debian packages for the tests: ${missing[*]}"
@@ -37,9 +39,9 @@ if [ ${#missing[@]} -gt 0 ]; then
   if [ "${CI:-}" = true ]; then exit 1; fi
 fi
 
-# axe-core, at the version of the lock file.
-if present npm && ! cmp -s test/county/package-lock.json test/county/node_modules/.installed-lock.json; then
-  echo "Installing npm packages for the accessibility checks"
-  npm ci --prefix test/county --no-audit --no-fund --silent
-  cp test/county/package-lock.json test/county/node_modules/.installed-lock.json
+# test/package.json, at the versions of the lock file.
+if present npm && ! cmp -s test/package-lock.json test/node_modules/.installed-lock.json; then
+  echo "Installing npm packages for the tests"
+  npm ci --prefix test --no-audit --no-fund --silent
+  cp test/package-lock.json test/node_modules/.installed-lock.json
 fi
