@@ -12,11 +12,18 @@ func queryEscape(s string) string { return url.QueryEscape(s) }
 
 func inputAttributes(f Input) templ.Attributes {
 	a := templ.Attributes{"id": f.ID, "name": f.Name}
-	if f.Type != "textarea" {
+	switch f.Type {
+	case "textarea", "select":
+	case "":
 		a["type"] = "text"
-		if f.Type != "" {
-			a["type"] = f.Type
-		}
+	default:
+		a["type"] = f.Type
+	}
+	if f.Min != "" {
+		a["min"] = f.Min
+	}
+	if f.Max != "" {
+		a["max"] = f.Max
 	}
 	if f.Autocomplete != "" {
 		a["autocomplete"] = f.Autocomplete

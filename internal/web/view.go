@@ -143,3 +143,12 @@ func (v View) Time(t time.Time) string { return v.In(t).Format("15:04") }
 func tel(number string) string {
 	return "tel:" + strings.NewReplacer(" ", "", "-", "").Replace(number)
 }
+
+// spaced is a phone number as people read it: a mobile number of China in
+// groups of three, four and four digits, another as it is.
+func spaced(number string) string {
+	if len(number) == 11 && number[0] == '1' {
+		return number[:3] + " " + number[3:7] + " " + number[7:]
+	}
+	return number
+}
