@@ -1,6 +1,6 @@
 // Package database opens and migrates the database of one service. A service
-// keeps its data either in a SQLite file of its own or in a PostgreSQL
-// database of its own; its code is the same for both.
+// keeps its data either in a SQLite file of its own or in a PostgreSQL schema
+// of its own; its code is the same for both.
 //
 // Times are kept in integer columns (Unix seconds or milliseconds, UTC), never
 // in a column type of one engine.
@@ -15,14 +15,10 @@ import (
 	"log/slog"
 	"net/url"
 	"runtime"
-	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 	"github.com/uptrace/bun"
-	"github.com/uptrace/bun/dialect/pgdialect"
 	"github.com/uptrace/bun/dialect/sqlitedialect"
 	"modernc.org/sqlite"
 )
@@ -49,8 +45,16 @@ type Options struct {
 	// OnFault, if set, is told of every error of a statement for which
 	// IsStorageFault holds. It must not block and must not use the database.
 	OnFault func(error)
+	// OnRepeat, if set, is told of every write transaction that is run again
+	// because the engine asks for it. It must not block.
+	OnRepeat func()
 	// Log is told of applied migrations. Nil means nobody is.
 	Log *slog.Logger
+
+	// schema is what a Server adds: where tables are, instead of the user's
+	// default; login, if set, is asked before each connection.
+	schema string
+	login  func() (user, password string, err error)
 }
 
 // DB is the database of one service: many readers, and writes that are atomic
@@ -60,12 +64,14 @@ type DB struct {
 	reader *bun.DB
 	writer *bun.DB
 	path   string
+	// repeated is told of each transaction that is run again.
+	repeated func()
 }
 
 // Write transactions that the engine itself asks to repeat (serialization
-// failure, deadlock, busy) are tried this often in all. Each loss is another's
-// commit: forty clients who fight for one room lose more than ten times now
-// and then, a hundred times hardly ever.
+// failure, deadlock, busy) are tried this often in all. Writers queue, so that
+// only somebody beside the queue can bring that about: another program, or a
+// migration.
 const writeAttempts = 100
 
 // Open opens the database, brings its schema up to date and returns it.
@@ -90,6 +96,10 @@ func connect(o Options) (db *DB, err error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	db.repeated = func() {}
+	if o.OnRepeat != nil {
+		db.repeated = o.OnRepeat
 	}
 	if o.OnFault != nil {
 		db.writer = db.writer.WithQueryHook(faultHook{o.OnFault})
@@ -149,30 +159,13 @@ func sqlitePool(path string, q url.Values) (*sql.DB, error) {
 	return sql.OpenDB(c), nil
 }
 
-func openPostgres(o Options) (*DB, error) {
-	c, err := pgx.ParseConfig(o.DSN)
-	if err != nil {
-		return nil, fmt.Errorf("PostgreSQL connection string: %w", err)
-	}
-	pool := stdlib.OpenDB(*c)
-	pool.SetMaxOpenConns(max(8, 2*runtime.GOMAXPROCS(0)))
-	pool.SetMaxIdleConns(4)
-	pool.SetConnMaxIdleTime(5 * time.Minute)
-	b := bun.NewDB(pool, pgdialect.New())
-	return &DB{
-		engine: Postgres,
-		writer: b,
-		reader: b,
-		path:   fmt.Sprintf("%s at %s", c.Database, c.Host),
-	}, nil
-}
-
 func (db *DB) migrate(ctx context.Context, o Options) error {
 	dialect, options := goose.DialectSQLite3, []goose.ProviderOption{goose.WithDisableGlobalRegistry(true)}
 	if db.engine == Postgres {
 		dialect = goose.DialectPostgres
-		// Several processes may start at once with PostgreSQL.
-		locker, err := lock.NewPostgresSessionLocker()
+		// Several processes may start at once with PostgreSQL: one migrates, the
+		// others look every second whether it is done.
+		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300))
 		if err != nil {
 			return fmt.Errorf("database %s: migration lock: %w", db.path, err)
 		}
@@ -198,6 +191,11 @@ func (db *DB) migrate(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("database %s: migrating from version %d to %d: %w", db.path, current, target, err)
 	}
+	if db.engine == Postgres {
+		if err := db.makeQueue(ctx); err != nil {
+			return err
+		}
+	}
 	if o.Log == nil {
 		return nil
 	}
@@ -217,30 +215,29 @@ func (db *DB) Reader() *bun.DB { return db.reader }
 // Write runs f in a transaction and commits it; when Write returns nil the
 // change is durable. If f returns an error or panics, nothing is changed.
 // Transactions are serializable on both engines: what f reads cannot change
-// under it before the commit. f may be run several times if the engine asks
-// for a repetition, so it must not have effects outside of the transaction.
+// under it before the commit. Writers of one database queue, those of other
+// processes too, and so never spoil each other's work. f may still be run
+// several times if the engine asks for a repetition, so it must not have
+// effects outside of the transaction.
 func (db *DB) Write(ctx context.Context, f func(ctx context.Context, tx bun.Tx) error) error {
-	isolation := sql.LevelDefault // SQLite has one only, and it is serializable
+	isolation, run := sql.LevelDefault, f // SQLite has one only, and it is serializable
 	if db.engine == Postgres {
-		isolation = sql.LevelSerializable
+		isolation, run = sql.LevelSerializable, inTurn(f)
 	}
 	for attempt := 1; ; attempt++ {
-		err := db.writer.RunInTx(ctx, &sql.TxOptions{Isolation: isolation}, f)
+		err := db.writer.RunInTx(ctx, &sql.TxOptions{Isolation: isolation}, run)
 		if err == nil || !isRepeatable(err) || attempt == writeAttempts || ctx.Err() != nil {
 			return err
 		}
+		db.repeated()
 	}
 }
 
 // Close closes all connections.
 func (db *DB) Close() error {
-	err := db.reader.Close()
-	if db.engine == Postgres { // one pool for both
-		return err
-	}
 	// The writer last: SQLite folds the write-ahead log into the file when
 	// the last connection, which must be able to write, is closed.
-	return errors.Join(err, db.writer.Close())
+	return errors.Join(db.reader.Close(), db.writer.Close())
 }
 
 type faultHook struct{ report func(error) }

@@ -104,15 +104,28 @@ func (d *Directory) claim(community, adopt string) error {
 	if err := json.Unmarshal(data, &d.rec); err != nil || d.rec.Community == "" || d.rec.Origin == "" {
 		return fmt.Errorf("record %s is damaged (%v): restore it from a backup", path, err)
 	}
-	if d.rec.Community == community {
+	changed, err := d.rec.claim(community, adopt)
+	if err != nil {
+		return fmt.Errorf("data directory %s %w, or use another claim", d.path, err)
+	}
+	if !changed {
 		return nil
 	}
-	if adopt == "" || d.rec.Community != adopt {
-		return fmt.Errorf("data directory %s belongs to the community with UID %s, this one has UID %s: "+
-			"set spec.adopt to %[2]s to take the data over, or use another claim", d.path, d.rec.Community, community)
-	}
-	d.rec.Community = community
 	return d.writeRecord()
+}
+
+// claim makes the data that of the community with that UID, unless it is
+// another's that it may not adopt. changed means that the record is to be kept.
+func (r *record) claim(community, adopt string) (changed bool, err error) {
+	if r.Community == community {
+		return false, nil
+	}
+	if adopt == "" || r.Community != adopt {
+		return false, fmt.Errorf("belongs to the community with UID %s, this one has UID %s: "+
+			"set spec.adopt to %[1]s to take the data over", r.Community, community)
+	}
+	r.Community = community
+	return true, nil
 }
 
 // Origin is the UID of the first community that owned this data. What is

@@ -11,18 +11,14 @@ import (
 
 // Each runs f once on SQLite and once on PostgreSQL, as subtests, each time
 // with a new database to which the migrations have been applied.
-//
-// PostgreSQL is a server that the tests start themselves, from the programs of
-// Debian's package, on a Unix socket in a temporary directory; one for all
-// tests of a test binary. Where the package is missing the subtest is left
-// out, saying so; with CI=true that is a failure.
+// PostgreSQL is the server that Postgres starts.
 func Each(t *testing.T, migrations fs.FS, f func(t *testing.T, db *database.DB)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) {
 		f(t, open(t, database.Options{Path: filepath.Join(t.TempDir(), "test.db"), Migrations: migrations}))
 	})
 	t.Run("postgres", func(t *testing.T) {
-		f(t, open(t, database.Options{DSN: postgresDatabase(t), Migrations: migrations}))
+		f(t, open(t, database.Options{DSN: Postgres(t), Migrations: migrations}))
 	})
 }
 

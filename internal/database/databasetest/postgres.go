@@ -1,6 +1,7 @@
 package databasetest
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -22,23 +24,91 @@ import (
 
 var errNoPostgres = errors.New("PostgreSQL's server programs were not found: install the package postgresql")
 
-// startOnce starts the server of this test binary.
+// startOnce starts the server that the tests of a binary share.
 var startOnce = sync.OnceValues(startPostgres)
 
 var databases atomic.Int64
 
-// postgresDatabase returns the connection string of a new, empty database.
-func postgresDatabase(t *testing.T) string {
+// Postgres returns the connection string of a new, empty database on the
+// server that the tests of a binary share. The server is started from the
+// programs of Debian's package, on a Unix socket in a temporary directory, and
+// is gone when the test binary is. Where the package is missing the test is
+// left out, saying so; with CI=true that is a failure.
+func Postgres(t testing.TB) string {
 	t.Helper()
 	server, err := startOnce()
+	return newDatabase(t, server, err)
+}
+
+// Server is a PostgreSQL server of one test.
+type Server struct {
+	t testing.TB
+	*server
+}
+
+// StartPostgres starts a server for one test, which may stop and start it.
+func StartPostgres(t testing.TB) *Server {
+	t.Helper()
+	s, err := startPostgres()
+	if err == nil {
+		t.Cleanup(func() {
+			if err := s.end(); err != nil {
+				t.Errorf("ending PostgreSQL: %v", err)
+			}
+		})
+	}
+	skip(t, err)
+	return &Server{t, s}
+}
+
+// Database returns the connection string of a new, empty database.
+func (s *Server) Database() string {
+	s.t.Helper()
+	return newDatabase(s.t, s.server, nil)
+}
+
+// Crash ends the server at once, as a crash does, and returns when it is gone.
+func (s *Server) Crash() {
+	s.t.Helper()
+	s.order("crash")
+}
+
+// Start starts the server again after a Crash and returns when it serves.
+func (s *Server) Start() {
+	s.t.Helper()
+	s.order("start")
+	if err := awaitPostgres(s.dir); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// order gives the supervisor an order and waits until it is carried out.
+func (s *Server) order(order string) {
+	s.t.Helper()
+	if _, err := fmt.Fprintln(s.lifeline, order); err != nil {
+		s.t.Fatal(err)
+	}
+	if done, err := s.done.ReadString('\n'); err != nil || strings.TrimSpace(done) != order {
+		s.t.Fatalf("PostgreSQL was told to %s: %q, %v", order, done, err)
+	}
+}
+
+// skip leaves the test out if there is no PostgreSQL here.
+func skip(t testing.TB, err error) {
+	t.Helper()
 	if errors.Is(err, errNoPostgres) && os.Getenv("CI") != "true" {
 		t.Skipf("NOT TESTED ON POSTGRESQL: %v", err)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+func newDatabase(t testing.TB, s *server, err error) string {
+	t.Helper()
+	skip(t, err)
 	ctx := t.Context()
-	admin, err := pgx.Connect(ctx, dsn(server.dir, "postgres"))
+	admin, err := pgx.Connect(ctx, dsn(s.dir, "postgres"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,24 +117,42 @@ func postgresDatabase(t *testing.T) string {
 	if _, err := admin.Exec(ctx, "CREATE DATABASE "+name); err != nil {
 		t.Fatal(err)
 	}
-	return dsn(server.dir, name)
+	return dsn(s.dir, name)
 }
 
 func dsn(dir, name string) string {
 	return fmt.Sprintf("host=%s user=linli dbname=%s", dir, name)
 }
 
-// supervise runs the server as long as its standard input is open. The pipe's
-// other end is held by the test process, so that the server ends and its files
-// are removed however the tests end.
+// supervise runs the server as long as its standard input is open, and takes
+// orders there. The pipe's other end is held by the test process, so that the
+// server ends and its files are removed however the tests end.
 const supervise = `
-"$1"/postgres -D "$2"/data -c listen_addresses= -c unix_socket_directories="$2" \
-	-c fsync=off -c full_page_writes=off -c max_connections=200 &
-server=$!
-read -r _
+start() {
+	"$1"/postgres -D "$2"/data -c listen_addresses= -c unix_socket_directories="$2" \
+		-c fsync=off -c full_page_writes=off -c max_connections=200 >&2 &
+	server=$!
+}
+start "$1" "$2"
+while read -r order; do
+	case $order in
+	crash) kill -QUIT $server; wait $server ;;
+	start) start "$1" "$2" ;;
+	esac
+	echo "$order"
+done
 kill -INT $server
 wait $server
 rm -rf "$2"
+`
+
+// Guarded is the one role that has to show a password, if a test makes it.
+const Guarded = "guarded"
+
+// hba says who has to show what.
+const hba = `
+local all ` + Guarded + ` scram-sha-256
+local all all trust
 `
 
 // server is a running PostgreSQL.
@@ -73,7 +161,14 @@ type server struct {
 	dir string
 	// lifeline is the test process' end of that pipe. It is kept here, because
 	// a pipe that nothing refers to is closed by the garbage collector.
-	lifeline io.WriteCloser
+	lifeline   io.WriteCloser
+	done       *bufio.Reader
+	supervisor *exec.Cmd
+}
+
+// end ends the server and returns when it and its files are gone.
+func (s *server) end() error {
+	return errors.Join(s.lifeline.Close(), s.supervisor.Wait())
 }
 
 func startPostgres() (*server, error) {
@@ -102,6 +197,9 @@ func startPostgres() (*server, error) {
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
 	}
+	if err := os.WriteFile(filepath.Join(dir, "data", "pg_hba.conf"), []byte(hba), 0o600); err != nil {
+		return nil, err
+	}
 
 	logfile, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
@@ -109,15 +207,19 @@ func startPostgres() (*server, error) {
 	}
 	defer logfile.Close()
 	supervisor := exec.Command("/bin/sh", "-c", supervise, "sh", bin, dir)
-	supervisor.Dir, supervisor.SysProcAttr, supervisor.Stdout, supervisor.Stderr = dir, sys, logfile, logfile
+	supervisor.Dir, supervisor.SysProcAttr, supervisor.Stderr = dir, sys, logfile
 	lifeline, err := supervisor.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	done, err := supervisor.StdoutPipe()
 	if err != nil {
 		return nil, err
 	}
 	if err := supervisor.Start(); err != nil {
 		return nil, err
 	}
-	return &server{dir, lifeline}, awaitPostgres(dir)
+	return &server{dir, lifeline, bufio.NewReader(done), supervisor}, awaitPostgres(dir)
 }
 
 func awaitPostgres(dir string) error {
