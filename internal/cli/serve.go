@@ -64,7 +64,9 @@ func serveCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&o.ConfigDir, "config", "/etc/linli", "directory with community.yaml and release.yaml")
 	f.StringVar(&o.KeysDir, "keys", "/etc/linli-keys", "directory with session.key (32 random bytes)")
-	f.StringVar(&o.DataDir, "data", "/var/lib/linli", "directory for the databases")
+	f.StringVar(&o.DataDir, "data", "/var/lib/linli", "directory for the databases, SQLite files; unused with --database")
+	f.StringVar(&o.DatabaseDir, "database", "", "directory with dsn, the connection string of a PostgreSQL database; "+
+		"several processes may then serve one community")
 	f.StringVar(&o.Address, "address", "127.0.0.1:8080", "where to serve pages and APIs")
 	f.StringVar(&o.MetricsAddress, "metrics-address", "127.0.0.1:8081", "where to serve health and metrics")
 	f.StringVar(&o.TerminationMessage, "termination-message", "", "file to which the reason of a failure is written in one line")

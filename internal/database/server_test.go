@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 
 	"github.com/jackc/pgx/v5"
 
@@ -84,6 +86,59 @@ func TestReplicasStartTogether(t *testing.T) {
 	if n := count(t, db); n != 4 {
 		t.Errorf("%d seats, want 4", n)
 	}
+}
+
+// A release that migrates starts while the former one still writes.
+func TestMigrationWhileOthersWrite(t *testing.T) {
+	dir := dsnDir(t, databasetest.Postgres(t))
+	s, db, err := openServer(t, dir, ours, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	written, stop := make(chan struct{}), make(chan struct{})
+	var writers sync.WaitGroup
+	for w := range 4 {
+		writers.Go(func() {
+			for i := 0; ; i++ {
+				if err := insert(db, seat{Name: fmt.Sprint(w, " ", i), Holder: "x"}); err != nil {
+					t.Error(err)
+				}
+				select {
+				case written <- struct{}{}:
+				case <-stop:
+					return
+				}
+			}
+		})
+	}
+	newer := fstest.MapFS{"postgres/00002_row.sql": {Data: []byte(
+		"-- +goose Up\nALTER TABLE seats ADD COLUMN row TEXT NOT NULL DEFAULT '';\nUPDATE seats SET row = 'first';\n")}}
+	maps.Copy(newer, migrations)
+	migrated := make(chan error)
+	for range 2 {
+		go func() {
+			next, err := s.Open(t.Context(), "seats", database.Options{Migrations: newer})
+			if err == nil {
+				err = next.Close()
+			}
+			migrated <- err
+		}()
+	}
+	for starting := 2; starting > 0; {
+		select {
+		case err := <-migrated:
+			starting--
+			if err != nil {
+				t.Error(err)
+			}
+		case <-written:
+		}
+	}
+	for range 20 {
+		<-written
+	}
+	close(stop)
+	writers.Wait()
 }
 
 // Services have a schema each, and see nothing of the others.

@@ -32,8 +32,12 @@ type Options struct {
 	ConfigDir string
 	// KeysDir holds session.key.
 	KeysDir string
-	// DataDir is the community's claim.
+	// DataDir is the community's claim, for SQLite.
 	DataDir string
+	// DatabaseDir holds the connection string of a PostgreSQL database, in the
+	// file dsn. Several processes may then serve the community. Empty means
+	// SQLite in DataDir.
+	DatabaseDir string
 	// Address is where pages and APIs are served, MetricsAddress where health
 	// and metrics are; host:port.
 	Address, MetricsAddress string
@@ -56,7 +60,7 @@ type Host struct {
 	config     *Config
 	identity   *identity.Identity
 	pages      *web.Pages
-	directory  *database.Directory
+	storage    storage
 	databases  map[string]*database.DB
 	registry   *prometheus.Registry
 	requests   *requestMetrics
@@ -70,6 +74,15 @@ type Host struct {
 	inflight          atomic.Int64
 	storageSuspicions chan error
 	failed            chan error
+}
+
+// storage is where the services' databases are: a database.Directory of SQLite
+// files, or a database.Server.
+type storage interface {
+	Origin() string
+	Open(ctx context.Context, name string, o database.Options) (*database.DB, error)
+	Check(ctx context.Context) error
+	Close() error
 }
 
 // Run runs the services until ctx is done and all requests are answered, or
@@ -137,7 +150,7 @@ func (h *Host) open(ctx context.Context) (err error) {
 		return err
 	}
 	community := h.config.Current().Community
-	if h.directory, err = database.OpenDirectory(o.DataDir, string(community.UID), community.Spec.Adopt); err != nil {
+	if err := h.openStorage(ctx, string(community.UID), community.Spec.Adopt); err != nil {
 		return err
 	}
 	if h.identity, err = identity.New(key, h.identitySettings, o.Clock); err != nil {
@@ -180,11 +193,29 @@ func (h *Host) open(ctx context.Context) (err error) {
 	return nil
 }
 
+func (h *Host) openStorage(ctx context.Context, community, adopt string) error {
+	// Not assigned at once: a nil pointer in the interface would not be nil.
+	if h.options.DatabaseDir == "" {
+		d, err := database.OpenDirectory(h.options.DataDir, community, adopt)
+		if err != nil {
+			return err
+		}
+		h.storage = d
+		return nil
+	}
+	s, err := database.OpenServer(ctx, h.options.DatabaseDir, community, adopt)
+	if err != nil {
+		return err
+	}
+	h.storage = s
+	return nil
+}
+
 func (h *Host) identitySettings() identity.Settings {
 	s := h.config.Current()
 	return identity.Settings{
 		Community: string(s.Community.UID),
-		Subjects:  h.directory.Origin(),
+		Subjects:  h.storage.Origin(),
 		Class:     s.Release.Class,
 	}
 }
@@ -231,9 +262,15 @@ func (h *Host) register(ctx context.Context, root *http.ServeMux, s Service) err
 		service:  s.Name,
 	}
 	if s.Migrations != nil {
-		db, err := h.directory.Open(ctx, s.Name, database.Options{
+		repeats := prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "linli_database_repeats_total",
+			Help: "Write transactions that were run again because somebody beside the queue of writers got in between.",
+		})
+		rt.Metrics.MustRegister(repeats)
+		db, err := h.storage.Open(ctx, s.Name, database.Options{
 			Migrations: s.Migrations,
 			OnFault:    h.suspectStorage,
+			OnRepeat:   repeats.Inc,
 			Log:        rt.Log,
 		})
 		if err != nil {
@@ -283,7 +320,7 @@ func (h *Host) watchStorage(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case suspicion := <-h.storageSuspicions:
-			if err := h.directory.Check(ctx); err != nil && ctx.Err() == nil {
+			if err := h.storage.Check(ctx); err != nil && ctx.Err() == nil {
 				return err
 			}
 			h.options.Log.Warn("a statement failed as if the storage were broken, but the storage is sound",
@@ -374,8 +411,8 @@ func (h *Host) close() error {
 	for _, db := range h.databases {
 		errs = append(errs, db.Close())
 	}
-	if h.directory != nil {
-		errs = append(errs, h.directory.Close())
+	if h.storage != nil {
+		errs = append(errs, h.storage.Close())
 	}
 	return errors.Join(errs...)
 }

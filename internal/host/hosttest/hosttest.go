@@ -36,6 +36,9 @@ type Options struct {
 	Clock clock.WithTicker
 	// DataDir is the data directory; empty means a new one.
 	DataDir string
+	// DatabaseDir holds the connection string of a PostgreSQL database; empty
+	// means SQLite in DataDir.
+	DatabaseDir string
 	// Log is where the host logs to; nil means the test's own output.
 	Log io.Writer
 	// ConfigVolume lays the configuration out as Kubernetes mounts a
@@ -135,7 +138,7 @@ func TryStart(t testing.TB, o Options) (*Server, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	h, err := host.Start(ctx, host.Options{
 		Services:  o.Services,
-		ConfigDir: s.ConfigDir, KeysDir: keys, DataDir: o.DataDir,
+		ConfigDir: s.ConfigDir, KeysDir: keys, DataDir: o.DataDir, DatabaseDir: o.DatabaseDir,
 		Address: "127.0.0.1:0", MetricsAddress: "127.0.0.1:0",
 		Clock: o.Clock,
 		Log:   slog.New(slog.NewTextHandler(o.Log, nil)),
