@@ -19,6 +19,12 @@ import (
 	"github.com/linli-io/linli/internal/identity"
 )
 
+// The tags by which the operations are grouped in the document.
+const (
+	tagVenues   = "venues"
+	tagBookings = "bookings"
+)
+
 const (
 	apiPath     = "/" + Name + "/api/v1"
 	openAPIPath = "/" + Name + "/api/openapi.json"
@@ -36,6 +42,12 @@ func (s *service) mountAPI(mux *http.ServeMux) error {
 				Version: "v1",
 				Description: "Book rooms, seats and hours with an attendant of a community. " +
 					"Times are RFC 3339; answers have the offset of the community's time zone. Errors are problem documents (RFC 9457).",
+				License: &huma.License{Name: "Apache License 2.0", Identifier: "Apache-2.0"},
+			},
+			Servers: []*huma.Server{{URL: "/", Description: "The community from which this document is."}},
+			Tags: []*huma.Tag{
+				{Name: tagVenues, Description: "What can be booked, and when."},
+				{Name: tagBookings, Description: "The caller's own bookings."},
 			},
 			Components: &huma.Components{
 				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
@@ -48,45 +60,55 @@ func (s *service) mountAPI(mux *http.ServeMux) error {
 		Formats:       huma.DefaultFormats,
 		DefaultFormat: "application/json",
 	})
+	schemas := api.OpenAPI().Components.Schemas
 	public := func(op huma.Operation, errors ...int) huma.Operation {
 		op.Path = apiPath + op.Path
 		op.MaxBodyBytes = maxRequestBytes
-		op.Responses = problems(api.OpenAPI().Components.Schemas, append(errors, http.StatusInternalServerError))
+		op.Security = []map[string][]string{} // none is needed, though a token that is sent must be valid
+		op.Responses = problems(schemas, append(errors, http.StatusUnauthorized, http.StatusInternalServerError))
 		return op
 	}
 	personal := func(op huma.Operation, errors ...int) huma.Operation {
-		op = public(op, append(errors, http.StatusUnauthorized)...)
+		op = public(op, errors...)
 		op.Security = []map[string][]string{{"bearer": {}}, {"session": {}}}
 		op.Middlewares = huma.Middlewares{requirePerson(api)}
 		return op
 	}
 	huma.Register(api, public(huma.Operation{
 		OperationID: "list-venues", Method: http.MethodGet, Path: "/venues",
+		Tags:    []string{tagVenues},
 		Summary: "What can be booked",
 	}), s.listVenues)
 	huma.Register(api, public(huma.Operation{
 		OperationID: "get-availability", Method: http.MethodGet, Path: "/venues/{venue}/availability",
+		Tags:    []string{tagVenues},
 		Summary: "A venue's day at a glance",
 	}, http.StatusNotFound, http.StatusUnprocessableEntity), s.getAvailability)
 	huma.Register(api, personal(huma.Operation{
 		OperationID: "create-booking", Method: http.MethodPost, Path: "/bookings", DefaultStatus: http.StatusCreated,
+		Tags:        []string{tagBookings},
 		Summary:     "Book a place",
 		Description: "Refused by a rule of the venue with 422 and the rule's name, with 409 if the place, or every place, is taken.",
 	}, http.StatusBadRequest, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity), s.createBooking)
 	huma.Register(api, personal(huma.Operation{
 		OperationID: "list-bookings", Method: http.MethodGet, Path: "/bookings",
+		Tags:    []string{tagBookings},
 		Summary: "One's own bookings, the latest start first",
 	}, http.StatusUnprocessableEntity), s.listBookings)
 	huma.Register(api, personal(huma.Operation{
 		OperationID: "get-booking", Method: http.MethodGet, Path: "/bookings/{id}",
+		Tags:    []string{tagBookings},
 		Summary: "One of one's own bookings",
 	}, http.StatusNotFound, http.StatusUnprocessableEntity), s.getBooking)
 	huma.Register(api, personal(huma.Operation{
 		OperationID: "cancel-booking", Method: http.MethodDelete, Path: "/bookings/{id}", DefaultStatus: http.StatusNoContent,
+		Tags:        []string{tagBookings},
 		Summary:     "Cancel one of one's own bookings",
 		Description: "Cancelling again changes nothing. What has begun cannot be cancelled.",
 	}, http.StatusNotFound, http.StatusUnprocessableEntity), s.cancelBooking)
 
+	// huma adds the schema of its own errors; ours is Problem.
+	delete(schemas.Map(), "ErrorModel")
 	document, err := json.Marshal(api.OpenAPI())
 	if err != nil {
 		return fmt.Errorf("writing the OpenAPI document: %w", err)
@@ -222,7 +244,7 @@ func (s *service) listVenues(ctx context.Context, _ *struct{}) (*listVenuesOutpu
 func timeOfDay(minutes int) string { return fmt.Sprintf("%02d:%02d", minutes/60, minutes%60) }
 
 type availabilityInput struct {
-	Venue string `path:"venue" maxLength:"63" example:"study-room"`
+	Venue string `path:"venue" maxLength:"63" example:"study-room" doc:"The venue's name, as in the list of venues."`
 	Date  string `query:"date" maxLength:"10" example:"2026-11-23" doc:"The day, in the community's time zone; today if left out."`
 }
 
@@ -324,7 +346,7 @@ func (s *service) createBooking(ctx context.Context, in *createBookingInput) (*c
 
 type listBookingsInput struct {
 	When   string `query:"when" enum:"upcoming,past" doc:"upcoming: live and not ended, the earliest start first. past: ended or cancelled. All if left out."`
-	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"How many bookings a page has at most."`
 	Cursor string `query:"cursor" maxLength:"100" doc:"The next of the page before."`
 }
 
@@ -354,7 +376,7 @@ func (s *service) listBookings(ctx context.Context, in *listBookingsInput) (*lis
 }
 
 type bookingInput struct {
-	ID string `path:"id" format:"uuid"`
+	ID string `path:"id" format:"uuid" doc:"The booking's id."`
 }
 
 type bookingOutput struct{ Body apiBooking }
