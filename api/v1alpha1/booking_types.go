@@ -33,6 +33,8 @@ const (
 //
 // +kubebuilder:validation:XValidation:rule="self.kind != 'Seats' || has(self.seats)",fieldPath=".seats",reason=FieldValueRequired,message="a venue of kind Seats says how many seats it has: set seats"
 // +kubebuilder:validation:XValidation:rule="self.kind == 'Seats' || !has(self.seats)",fieldPath=".seats",reason=FieldValueForbidden,message="only a venue of kind Seats has seats: remove seats, or set kind to Seats"
+// +kubebuilder:validation:XValidation:rule="self.kind == 'Attended' || !has(self.attendants)",fieldPath=".attendants",reason=FieldValueForbidden,message="only a venue of kind Attended has attendants: remove attendants, or set kind to Attended"
+// +kubebuilder:validation:XValidation:rule="!has(self.minAge) || !has(self.maxAge) || self.minAge <= self.maxAge",fieldPath=".maxAge",message="must not be below minAge: change minAge or maxAge"
 // +kubebuilder:validation:XValidation:rule="self.hours.all(h, (int(h.to.substring(0, 2)) * 60 + int(h.to.substring(3)) - int(h.from.substring(0, 2)) * 60 - int(h.from.substring(3))) % self.slotMinutes == 0)",fieldPath=".slotMinutes",message="must divide every opening interval into whole slots: change slotMinutes, or from and to of the hours"
 type Venue struct {
 	// name is a DNS label, unique in the community.
@@ -90,6 +92,66 @@ type Venue struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=50
 	MaxPerResidentPerDay int32 `json:"maxPerResidentPerDay,omitempty"`
+	// maxPerResidentPerWeek is how many live bookings one resident may hold
+	// at this venue in one week, Monday to Sunday; without it only the daily
+	// limit holds.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=350
+	MaxPerResidentPerWeek int32 `json:"maxPerResidentPerWeek,omitempty"`
+	// approval says who decides about a booking: nobody (Automatic), or the
+	// staff, until when the place is held for who asked.
+	// +optional
+	// +kubebuilder:default=Automatic
+	Approval Approval `json:"approval,omitempty"`
+	// noShowMinutes is how long after its start a booking is released to
+	// others if nobody has checked in. Without it nobody needs to check in.
+	// +optional
+	// +kubebuilder:validation:Minimum=5
+	// +kubebuilder:validation:Maximum=240
+	NoShowMinutes int32 `json:"noShowMinutes,omitempty"`
+	// minNoticeMinutes is how long before its start a booking must be made
+	// at the latest.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=43200
+	MinNoticeMinutes int32 `json:"minNoticeMinutes,omitempty"`
+	// cancelNoticeMinutes is how long before its start a booking can be
+	// changed or cancelled at the latest; after that only the staff can.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=43200
+	CancelNoticeMinutes int32 `json:"cancelNoticeMinutes,omitempty"`
+	// bufferMinutes is how long a place stays empty after each booking, to
+	// tidy up or to air.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=240
+	// +kubebuilder:validation:MultipleOf=5
+	BufferMinutes int32 `json:"bufferMinutes,omitempty"`
+	// attendants are who serves residents at a venue of kind Attended, such
+	// as the doctors of a clinic; each serves one resident at a time. Without
+	// them there is one, who is not named.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=10
+	Attendants []Attendant `json:"attendants,omitempty"`
+	// minAge is how old a person must be on the day of the booking, in years.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=120
+	MinAge int32 `json:"minAge,omitempty"`
+	// maxAge is how old a person may be on the day of the booking, in years.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=120
+	MaxAge int32 `json:"maxAge,omitempty"`
+	// access says who may book: Everyone, or Members only, whose list the
+	// staff keep in the pages.
+	// +optional
+	// +kubebuilder:default=Everyone
+	Access Access `json:"access,omitempty"`
 	// closedDates are days (YYYY-MM-DD) on which the venue is closed.
 	// +optional
 	// +listType=set
@@ -98,6 +160,45 @@ type Venue struct {
 	// +kubebuilder:validation:items:MaxLength=10
 	ClosedDates []string `json:"closedDates,omitempty"`
 }
+
+// Attendant serves residents at a venue, one at a time.
+type Attendant struct {
+	// name is a DNS label, unique at the venue.
+	// +required
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name"`
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=60
+	DisplayName string `json:"displayName"`
+	// hours are when the attendant is there, in the community's time zone;
+	// without them, whenever the venue is open.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=7
+	Hours []OpeningHours `json:"hours,omitempty"`
+}
+
+// Approval says who decides about a booking.
+// +kubebuilder:validation:Enum=Automatic;Staff
+type Approval string
+
+// Values of Approval.
+const (
+	ApprovalAutomatic Approval = "Automatic"
+	ApprovalStaff     Approval = "Staff"
+)
+
+// Access says who may book.
+// +kubebuilder:validation:Enum=Everyone;Members
+type Access string
+
+// Values of Access.
+const (
+	AccessEveryone Access = "Everyone"
+	AccessMembers  Access = "Members"
+)
 
 // VenueKind is how a venue is shared.
 // +kubebuilder:validation:Enum=Room;Seats;Attended

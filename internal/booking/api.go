@@ -160,6 +160,8 @@ func (s *service) problem(ctx context.Context, err error) error {
 		return newProblem(http.StatusConflict, "", "Somebody else holds the place, or every place, at that time. Choose another.")
 	case errors.Is(err, ErrKeyReused):
 		return newProblem(http.StatusUnprocessableEntity, ruleKeyReused, "The Idempotency-Key was used for another request. Use a new key for a new request.")
+	case errors.Is(err, errNotYours):
+		return newProblem(http.StatusForbidden, "", "You may not act for this person.")
 	case errors.Is(err, ErrNotFound):
 		return newProblem(http.StatusNotFound, "", "There is nothing here.")
 	}
@@ -180,12 +182,6 @@ func requirePerson(api huma.API) func(huma.Context, func(huma.Context)) {
 		// WriteErr reports what it cannot write by itself.
 		_ = huma.WriteErr(api, ctx, http.StatusUnauthorized, "Sign in, or send a bearer token in the Authorization header.")
 	}
-}
-
-// caller is who is signed in; requirePerson has seen to it that somebody is.
-func caller(ctx context.Context) string {
-	person, _ := identity.FromContext(ctx)
-	return person.ID
 }
 
 type apiVenue struct {
@@ -215,7 +211,7 @@ type listVenuesOutput struct {
 }
 
 func (s *service) listVenues(ctx context.Context, _ *struct{}) (*listVenuesOutput, error) {
-	venues, err := s.store.Venues(ctx)
+	venues, err := s.store.Venues(ctx, s.clock.Now())
 	if err != nil {
 		return nil, s.problem(ctx, err)
 	}
@@ -226,7 +222,7 @@ func (s *service) listVenues(ctx context.Context, _ *struct{}) (*listVenuesOutpu
 	for _, v := range venues {
 		a := apiVenue{
 			Name: v.Name, DisplayName: v.DisplayName, Description: v.Description, Kind: string(v.Kind),
-			Capacity: v.Places, SlotMinutes: v.SlotMinutes, MaxSlotsPerBooking: v.MaxSlots, MaxPerResidentPerDay: v.DailyLimit,
+			Capacity: v.Capacity(), SlotMinutes: v.SlotMinutes, MaxSlotsPerBooking: v.MaxSlots, MaxPerResidentPerDay: v.DailyLimit,
 			LastDay: v.LastDay(s.clock.Now(), loc).String(), Hours: []apiHours{},
 		}
 		for i := range 7 {
@@ -281,14 +277,14 @@ func (s *service) getAvailability(ctx context.Context, in *availabilityInput) (*
 		return nil, s.problem(ctx, err)
 	}
 	out := &availabilityOutput{}
-	out.Body.Venue, out.Body.Date, out.Body.TimeZone, out.Body.Capacity = day.Venue.Name, date.String(), loc.String(), day.Venue.Places
+	out.Body.Venue, out.Body.Date, out.Body.TimeZone, out.Body.Capacity = day.Venue.Name, date.String(), loc.String(), day.Venue.Capacity()
 	if day.Refusal != nil {
 		out.Body.Rule = string(day.Refusal.Rule)
 	}
 	out.Body.Slots = make([]apiSlot, 0, len(day.Offers))
 	for _, o := range day.Offers {
 		out.Body.Slots = append(out.Body.Slots, apiSlot{
-			Start: o.Start.In(loc), End: o.End.In(loc), State: string(o.State), Free: o.Free, Capacity: day.Venue.Places,
+			Start: o.Start.In(loc), End: o.End.In(loc), State: string(o.State), Free: o.Free, Capacity: day.Venue.Capacity(),
 		})
 	}
 	return out, nil
@@ -301,7 +297,8 @@ type apiBooking struct {
 	Start       time.Time  `json:"start"`
 	End         time.Time  `json:"end"`
 	Note        string     `json:"note,omitempty"`
-	Status      string     `json:"status" enum:"booked,cancelled"`
+	Person      string     `json:"person" doc:"The id of the person whom it is for."`
+	Status      string     `json:"status" enum:"requested,held,booked,cancelled,refused,expired,released"`
 	CreatedAt   time.Time  `json:"createdAt"`
 	CancelledAt *time.Time `json:"cancelledAt,omitempty"`
 }
@@ -309,11 +306,11 @@ type apiBooking struct {
 func apiBookingOf(b Booking, loc *time.Location) apiBooking {
 	a := apiBooking{
 		ID: b.ID, Venue: b.Venue, Place: b.Place, Start: b.Start.In(loc), End: b.End.In(loc), Note: b.Note,
-		Status: "booked", CreatedAt: b.CreatedAt.In(loc),
+		Person: b.Person, Status: string(b.State), CreatedAt: b.CreatedAt.In(loc),
 	}
-	if !b.Live() {
-		at := b.CancelledAt.In(loc)
-		a.Status, a.CancelledAt = "cancelled", &at
+	if b.State == StateCancelled {
+		at := b.EndedAt.In(loc)
+		a.CancelledAt = &at
 	}
 	return a
 }
@@ -326,6 +323,7 @@ type createBookingInput struct {
 		End   time.Time `json:"end" example:"2026-11-23T10:00:00+08:00"`
 		Place int       `json:"place,omitempty" minimum:"1" doc:"The place wanted; any if left out."`
 		Note  string    `json:"note,omitempty" maxLength:"500"`
+		For   string    `json:"for,omitempty" maxLength:"100" doc:"The id of the person whom it is for, one for whom the caller may act; the caller if left out."`
 	}
 }
 
@@ -335,9 +333,13 @@ type createBookingOutput struct {
 }
 
 func (s *service) createBooking(ctx context.Context, in *createBookingInput) (*createBookingOutput, error) {
-	b, err := s.book(ctx, caller(ctx), Request{
+	party, err := s.party(ctx, in.Body.For)
+	if err != nil {
+		return nil, s.problem(ctx, err)
+	}
+	b, err := s.book(ctx, s.order(Request{
 		Venue: in.Body.Venue, Slot: Slot{Start: in.Body.Start, End: in.Body.End}, Place: in.Body.Place, Note: in.Body.Note,
-	}, in.IdempotencyKey)
+	}, party, in.IdempotencyKey))
 	if err != nil {
 		return nil, s.problem(ctx, err)
 	}
@@ -362,7 +364,7 @@ func (s *service) listBookings(ctx context.Context, in *listBookingsInput) (*lis
 	if err != nil {
 		return nil, huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{Message: err.Error(), Location: "query.cursor", Value: in.Cursor})
 	}
-	bookings, err := s.store.Bookings(ctx, caller(ctx), Which(in.When), after, in.Limit+1, s.clock.Now())
+	bookings, err := s.store.Bookings(ctx, s.reach(ctx), Which(in.When), after, in.Limit+1, s.clock.Now())
 	if err != nil {
 		return nil, s.problem(ctx, err)
 	}
@@ -386,7 +388,7 @@ func (s *service) getBooking(ctx context.Context, in *bookingInput) (*bookingOut
 	if err != nil {
 		return nil, s.problem(ctx, ErrNotFound)
 	}
-	b, err := s.store.Booking(ctx, caller(ctx), id)
+	b, err := s.store.Booking(ctx, s.reach(ctx), id)
 	if err != nil {
 		return nil, s.problem(ctx, err)
 	}
@@ -398,7 +400,7 @@ func (s *service) cancelBooking(ctx context.Context, in *bookingInput) (*struct{
 	if err != nil {
 		return nil, s.problem(ctx, ErrNotFound)
 	}
-	if _, err := s.cancel(ctx, caller(ctx), id); err != nil {
+	if _, err := s.cancel(ctx, s.act(ctx, id), ""); err != nil {
 		return nil, s.problem(ctx, err)
 	}
 	return nil, nil

@@ -92,7 +92,7 @@ func TestCheck(t *testing.T) {
 		"another zone's day, not ours": {"2026-11-25T02:00:00-10:00", "2026-11-25T03:00:00-10:00", 0, RuleClosedDay},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := Check(parsed(t, studyRoom()), Request{Slot: span(t, c.start, c.end), Place: c.place}, now, shanghai)
+			got := Check(parsed(t, studyRoom()), Request{Slot: span(t, c.start, c.end), Place: c.place}, Asker{}, now, shanghai)
 			switch {
 			case got == nil && c.want != "":
 				t.Fatalf("allowed, want refusal by %s", c.want)
@@ -110,10 +110,10 @@ func TestWindowFollowsTheCommunitysDay(t *testing.T) {
 	// Half past midnight on Tuesday in Shanghai, still Monday in UTC.
 	now := moment(t, "2026-11-23T16:30:00Z")
 	today := Request{Slot: span(t, "2026-11-24T08:00:00+08:00", "2026-11-24T09:00:00+08:00")}
-	if refusal := Check(v, today, now, zone(t, "Asia/Shanghai")); refusal != nil {
+	if refusal := Check(v, today, Asker{}, now, zone(t, "Asia/Shanghai")); refusal != nil {
 		t.Errorf("today was refused: %s", refusal)
 	}
-	if refusal := Check(v, today, now.Add(-time.Hour), zone(t, "Asia/Shanghai")); refusal == nil || refusal.Rule != RuleOutsideWindow {
+	if refusal := Check(v, today, Asker{}, now.Add(-time.Hour), zone(t, "Asia/Shanghai")); refusal == nil || refusal.Rule != RuleOutsideWindow {
 		t.Errorf("tomorrow: got %v, want %s", refusal, RuleOutsideWindow)
 	}
 }
@@ -352,7 +352,7 @@ func TestCheckAllowsWhatTheDayOffers(t *testing.T) {
 		for _, o := range day.Offers {
 			for _, c := range day.Choices(o.Start) {
 				offered[[2]int64{c.Start.Unix(), c.End.Unix()}] = true
-				if refusal := Check(v, Request{Slot: c.Slot}, now, loc); refusal != nil {
+				if refusal := Check(v, Request{Slot: c.Slot}, Asker{}, now, loc); refusal != nil {
 					t.Fatalf("offered %v, refused: %s", c.Slot, refusal)
 				}
 			}
@@ -361,7 +361,7 @@ func TestCheckAllowsWhatTheDayOffers(t *testing.T) {
 		for range 20 {
 			start := dayStart.Add(time.Duration(rapid.IntRange(0, 288).Draw(t, "start")) * cellMinutes * time.Minute)
 			s := Slot{Start: start, End: start.Add(time.Duration(rapid.IntRange(-1, 60).Draw(t, "length")) * cellMinutes * time.Minute)}
-			if DateOf(s.Start, loc) == date && Check(v, Request{Slot: s}, now, loc) == nil && !offered[[2]int64{s.Start.Unix(), s.End.Unix()}] {
+			if DateOf(s.Start, loc) == date && Check(v, Request{Slot: s}, Asker{}, now, loc) == nil && !offered[[2]int64{s.Start.Unix(), s.End.Unix()}] {
 				t.Fatalf("allowed %v, not offered", s)
 			}
 		}
@@ -408,15 +408,15 @@ func TestFreeProperties(t *testing.T) {
 	})
 }
 
-func TestLowestFree(t *testing.T) {
+func TestFirstFree(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		n := rapid.IntRange(1, 20).Draw(t, "n")
-		taken := rapid.SliceOf(rapid.IntRange(-1, 25)).Draw(t, "taken")
-		got := lowestFree(n, taken)
-		for i := 1; i <= n; i++ {
-			if !slices.Contains(taken, i) {
-				if got != i {
-					t.Fatalf("got %d, want %d", got, i)
+		places := rapid.SliceOfDistinct(rapid.IntRange(1, 20), rapid.ID).Draw(t, "places")
+		taken := rapid.SliceOf(rapid.IntRange(1, 25)).Draw(t, "taken")
+		got := firstFree(places, taken)
+		for _, place := range places {
+			if !slices.Contains(taken, place) {
+				if got != place {
+					t.Fatalf("got %d, want %d", got, place)
 				}
 				return
 			}

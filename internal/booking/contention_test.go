@@ -40,7 +40,7 @@ func TestConcurrentBooking(t *testing.T) {
 						case err != nil:
 							t.Errorf("%s at %d: %v", venue, hour, err)
 						case random.IntN(4) == 0:
-							if _, _, err := s.Cancel(t.Context(), o.Person, b.ID, o.Now); err != nil {
+							if _, _, err := s.Cancel(t.Context(), act(t, o.Person, b.ID, o.Now), ""); err != nil {
 								t.Error(err)
 							}
 						default:

@@ -42,6 +42,22 @@ func (d Date) AddDays(n int) Date { return dateOfCivil(d.utc().AddDate(0, 0, n))
 // DaysSince counts the days from o to d; it is negative when d is earlier.
 func (d Date) DaysSince(o Date) int { return int(d.utc().Sub(o.utc()) / (24 * time.Hour)) }
 
+// YearsSince counts the whole years from o, a birthday, to d: an age. Who was
+// born on 29 February is a year older on 1 March where that day is missing.
+func (d Date) YearsSince(o Date) int {
+	years := d.Year - o.Year
+	if d.Month < o.Month || d.Month == o.Month && d.Day < o.Day {
+		years--
+	}
+	return years
+}
+
+// Week names the week of the date, Monday to Sunday, as ISO 8601 does: 2026-W48.
+func (d Date) Week() string {
+	year, week := d.utc().ISOWeek()
+	return fmt.Sprintf("%04d-W%02d", year, week)
+}
+
 // Weekday is the day of the week.
 func (d Date) Weekday() time.Weekday { return d.utc().Weekday() }
 

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Taken is a place that a live booking holds.
+// Taken is a place that a live booking keeps from others, buffer included.
 type Taken struct {
 	Place int
 	Slot
@@ -39,17 +39,18 @@ type Day struct {
 	Offers  []Offer
 
 	taken []Taken
+	loc   *time.Location
 }
 
 // DayOf puts together a venue's day from what is taken on it.
 func DayOf(v Venue, date Date, now time.Time, loc *time.Location, taken []Taken) Day {
-	day := Day{Venue: v, Date: date, Refusal: v.checkDay(date, now, loc), taken: taken}
+	day := Day{Venue: v, Date: date, Refusal: v.checkDay(date, false, now, loc), taken: taken, loc: loc}
 	for _, slot := range v.Slots(date, loc) {
-		offer := Offer{Slot: slot, Free: len(day.freePlaces(slot)), State: SlotFree}
+		offer := Offer{Slot: slot, Free: len(day.FreePlaces(slot)), State: SlotFree}
 		switch {
-		case !slot.Start.After(now):
+		case v.checkMoment(slot, Asker{}, now) != nil:
 			offer.State = SlotPast
-		case day.Refusal != nil:
+		case day.Refusal != nil, v.checkPlaces(0, slot, loc) != nil:
 			offer.State = SlotClosed
 		case offer.Free == 0:
 			offer.State = SlotFull
@@ -59,21 +60,17 @@ func DayOf(v Venue, date Date, now time.Time, loc *time.Location, taken []Taken)
 	return day
 }
 
-// freePlaces are the places that nobody holds at any time of a span.
-func (d Day) freePlaces(s Slot) []int {
+// FreePlaces are the places that are there and that nobody holds at any time
+// of a span and of the buffer after it.
+func (d Day) FreePlaces(s Slot) []int {
+	busy := d.Venue.Busy(s)
 	held := make([]bool, d.Venue.Places+1)
 	for _, t := range d.taken {
-		if t.Place <= d.Venue.Places && t.Start.Before(s.End) && s.Start.Before(t.End) {
+		if t.Place <= d.Venue.Places && t.Overlaps(busy) {
 			held[t.Place] = true
 		}
 	}
-	free := make([]int, 0, d.Venue.Places)
-	for place := 1; place <= d.Venue.Places; place++ {
-		if !held[place] {
-			free = append(free, place)
-		}
-	}
-	return free
+	return slices.DeleteFunc(d.Venue.PlacesAt(s, d.loc), func(place int) bool { return held[place] })
 }
 
 // Choice is a span that a booking may have from a start on.
@@ -99,7 +96,7 @@ func (d Day) Choices(start time.Time) []Choice {
 			break
 		}
 		span.End = offer.End
-		free := d.freePlaces(span)
+		free := d.FreePlaces(span)
 		if len(free) == 0 {
 			break
 		}

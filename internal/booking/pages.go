@@ -98,7 +98,7 @@ func (s *service) venuesPage(w http.ResponseWriter, r *http.Request) {
 
 func (s *service) overview(ctx context.Context) (venuesView, error) {
 	var p venuesView
-	venues, err := s.store.Venues(ctx)
+	venues, err := s.store.Venues(ctx, s.clock.Now())
 	if err != nil {
 		return p, err
 	}
@@ -114,11 +114,11 @@ func (s *service) overview(ctx context.Context) (venuesView, error) {
 		}
 		p.Venues = append(p.Venues, venue)
 	}
-	person, ok := identity.FromContext(ctx)
-	if !ok {
+	reach := s.reach(ctx)
+	if reach.Actor == "" {
 		return p, nil
 	}
-	next, err := s.store.Bookings(ctx, person.ID, Upcoming, Cursor{}, 1, s.clock.Now())
+	next, err := s.store.Bookings(ctx, reach, Upcoming, Cursor{}, 1, s.clock.Now())
 	if err != nil || len(next) == 0 {
 		return p, err
 	}
@@ -164,7 +164,7 @@ type stripDay struct {
 }
 
 func (s *service) dayPage(w http.ResponseWriter, r *http.Request) {
-	v, err := s.store.Venue(r.Context(), r.PathValue("venue"))
+	v, err := s.store.Venue(r.Context(), r.PathValue("venue"), s.clock.Now())
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -206,7 +206,7 @@ func (s *service) dayView(day Day) dayView {
 		if d.DaysSince(last) > 0 {
 			break
 		}
-		p.Strip = append(p.Strip, stripDay{Date: d, Today: d == today, Open: day.Venue.checkDay(d, now, loc) == nil})
+		p.Strip = append(p.Strip, stripDay{Date: d, Today: d == today, Open: day.Venue.checkDay(d, false, now, loc) == nil})
 	}
 	if first != today {
 		d := first.AddDays(-1)
@@ -258,7 +258,7 @@ func (s *service) orderView(ctx context.Context, v web.View, venue string, start
 	}
 	// Say why, as booking the slot would.
 	slot := Slot{Start: start, End: start.Add(time.Duration(day.Venue.SlotMinutes) * time.Minute)}
-	if refusal := Check(day.Venue, Request{Venue: venue, Slot: slot}, s.clock.Now(), s.location()); refusal != nil {
+	if refusal := Check(day.Venue, Request{Venue: venue, Slot: slot}, Asker{}, s.clock.Now(), s.location()); refusal != nil {
 		p.Problem = refusalText(v, refusal)
 	} else {
 		p.Problem = v.T("booking.taken")
@@ -315,7 +315,7 @@ func (s *service) placeOrder(w http.ResponseWriter, r *http.Request) {
 	note := strings.TrimSpace(strings.ReplaceAll(r.PostForm.Get("note"), "\r\n", "\n"))
 	if utf8.RuneCountInString(note) <= MaxNote {
 		var b Booking
-		if b, err = s.bookSlots(r.Context(), person.ID, venue, start, slots, place, note, key); err == nil {
+		if b, err = s.bookSlots(r.Context(), partyOf(person, person.ID), venue, start, slots, place, note, key); err == nil {
 			http.Redirect(w, r, bookingURL(b.ID)+"?done="+doneBooked, http.StatusSeeOther)
 			return
 		}
@@ -351,13 +351,13 @@ func (s *service) placeOrder(w http.ResponseWriter, r *http.Request) {
 }
 
 // bookSlots books some slots in a row from start on.
-func (s *service) bookSlots(ctx context.Context, person, venue string, start time.Time, slots, place int, note, key string) (Booking, error) {
-	v, err := s.store.Venue(ctx, venue)
+func (s *service) bookSlots(ctx context.Context, party Party, venue string, start time.Time, slots, place int, note, key string) (Booking, error) {
+	v, err := s.store.Venue(ctx, venue, s.clock.Now())
 	if err != nil {
 		return Booking{}, err
 	}
 	end := start.Add(time.Duration(slots*v.SlotMinutes) * time.Minute)
-	return s.book(ctx, person, Request{Venue: venue, Slot: Slot{Start: start, End: end}, Place: place, Note: note}, key)
+	return s.book(ctx, s.order(Request{Venue: venue, Slot: Slot{Start: start, End: end}, Place: place, Note: note}, party, key))
 }
 
 // keep fills in what was chosen and typed, as far as it can still be had.
@@ -396,7 +396,7 @@ type bookingsView struct {
 const bookingsPerPage = 20
 
 func (s *service) bookingsPage(w http.ResponseWriter, r *http.Request) {
-	p, err := s.bookingsView(r.Context(), caller(r.Context()), r.URL.Query())
+	p, err := s.bookingsView(r.Context(), s.reach(r.Context()), r.URL.Query())
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -404,7 +404,7 @@ func (s *service) bookingsPage(w http.ResponseWriter, r *http.Request) {
 	s.pages.Render(w, r, http.StatusOK, bookingsPage(s.pages.View(r), p))
 }
 
-func (s *service) bookingsView(ctx context.Context, person string, query url.Values) (p bookingsView, err error) {
+func (s *service) bookingsView(ctx context.Context, reach Reach, query url.Values) (p bookingsView, err error) {
 	if p.Names, err = s.store.VenueNames(ctx); err != nil {
 		return p, err
 	}
@@ -422,7 +422,7 @@ func (s *service) bookingsView(ctx context.Context, person string, query url.Val
 		if p.Continued && only != list.which {
 			continue
 		}
-		bookings, err := s.store.Bookings(ctx, person, list.which, after, bookingsPerPage+1, s.clock.Now())
+		bookings, err := s.store.Bookings(ctx, reach, list.which, after, bookingsPerPage+1, s.clock.Now())
 		if err != nil {
 			return p, err
 		}
@@ -457,7 +457,7 @@ func (s *service) ownBooking(r *http.Request) (bookingView, error) {
 	if err != nil {
 		return bookingView{}, ErrNotFound
 	}
-	b, err := s.store.Booking(r.Context(), caller(r.Context()), id)
+	b, err := s.store.Booking(r.Context(), s.reach(r.Context()), id)
 	if err != nil {
 		return bookingView{}, err
 	}
@@ -468,14 +468,15 @@ func (s *service) ownBooking(r *http.Request) (bookingView, error) {
 	now := s.clock.Now()
 	p := bookingView{
 		Booking: b, VenueName: names[b.Venue],
-		CanCancel: b.Live() && CheckCancel(b, now) == nil, Over: !b.End.After(now),
+		Over: !b.End.After(now),
 	}
-	v, err := s.store.Venue(r.Context(), b.Venue)
+	v, err := s.store.Venue(r.Context(), b.Venue, now)
 	if err == nil {
 		p.Offered = &v
 	} else if !errors.Is(err, ErrNotFound) {
 		return bookingView{}, err
 	}
+	p.CanCancel = b.Live() && CheckCancel(v, b, false, now) == nil
 	done := r.URL.Query().Get("done")
 	if done == doneBooked && b.Live() || done == doneCancelled && !b.Live() {
 		p.Done = done
@@ -511,7 +512,7 @@ func (s *service) cancelFromPage(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, ErrNotFound)
 		return
 	}
-	_, err = s.cancel(r.Context(), caller(r.Context()), id)
+	_, err = s.cancel(r.Context(), s.act(r.Context(), id), "")
 	if refusal, ok := errors.AsType[*Refusal](err); ok {
 		p, err := s.ownBooking(r)
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/linli-io/linli/internal/host"
+	"github.com/linli-io/linli/internal/identity"
 	"github.com/linli-io/linli/internal/web"
 )
 
@@ -40,6 +41,7 @@ func register(_ context.Context, rt *host.Runtime) error {
 	s := &service{
 		store:    NewStore(rt.DB),
 		location: func() *time.Location { return rt.Config.Current().Location },
+		people:   rt.Identity,
 		pages:    rt.Pages,
 		clock:    rt.Clock,
 		log:      rt.Log,
@@ -47,6 +49,7 @@ func register(_ context.Context, rt *host.Runtime) error {
 	}
 	rt.Config.OnChange(s.syncVenues)
 	rt.Go("erase", s.erase)
+	rt.Go("advance", s.advance)
 	rt.Card(s.card)
 	if err := s.mountAPI(rt.Mux); err != nil {
 		return err
@@ -55,15 +58,99 @@ func register(_ context.Context, rt *host.Runtime) error {
 	return nil
 }
 
+// people know who may act for whom.
+type people interface {
+	// ActsFor are those for whom a person may act, beside themselves.
+	ActsFor(p identity.Person) []identity.Person
+	// Person is the person with an ID.
+	Person(id string) (identity.Person, bool)
+	// Find looks for people by name or phone number.
+	Find(query string, limit int) []identity.Person
+}
+
 // service is what the API and the pages do their work with.
 type service struct {
 	store *Store
 	// location is the community's time zone, which may be changed.
 	location func() *time.Location
+	people   people
 	pages    *web.Pages
 	clock    clock.WithTicker
 	log      *slog.Logger
 	metrics  metrics
+}
+
+// reach is whom the caller may act for; the zero Reach, which reaches nobody,
+// if nobody is signed in.
+func (s *service) reach(ctx context.Context) Reach {
+	caller, ok := identity.FromContext(ctx)
+	if !ok {
+		return Reach{}
+	}
+	r := Reach{Actor: caller.ID, Persons: []string{caller.ID}}
+	for _, p := range s.people.ActsFor(caller) {
+		r.Persons = append(r.Persons, p.ID)
+	}
+	return r
+}
+
+// act is what the caller does with something of their own or of those for
+// whom they act.
+func (s *service) act(ctx context.Context, id uuid.UUID) Act {
+	return Act{Reach: s.reach(ctx), ID: id, Now: s.clock.Now(), Location: s.location()}
+}
+
+// staffAct is what a member of staff does with something of anybody's.
+func (s *service) staffAct(ctx context.Context, id uuid.UUID) Act {
+	a := s.act(ctx, id)
+	a.Staff = true
+	return a
+}
+
+// errNotYours means that the caller may not act for that person.
+var errNotYours = errors.New("you may not act for this person")
+
+// party is for whom the caller asks: the person with that ID, or the caller if
+// it is empty. It returns errNotYours if the caller may not act for them.
+func (s *service) party(ctx context.Context, person string) (Party, error) {
+	caller, ok := identity.FromContext(ctx)
+	if !ok {
+		return Party{}, errNotYours
+	}
+	if person == "" || person == caller.ID {
+		return partyOf(caller, caller.ID), nil
+	}
+	for _, p := range s.people.ActsFor(caller) {
+		if p.ID == person {
+			return partyOf(p, caller.ID), nil
+		}
+	}
+	return Party{}, errNotYours
+}
+
+// partyOf is a person for whom somebody asks.
+func partyOf(p identity.Person, by string) Party {
+	born, err := ParseDate(p.BornOn)
+	if err != nil {
+		born = Date{} // not known
+	}
+	return Party{Person: p.ID, BookedBy: by, Name: p.Name, Phone: p.Phone, BornOn: born}
+}
+
+// guestNamespace sets identifiers of people without an account apart from all
+// other name-based UUIDs.
+var guestNamespace = uuid.MustParse("0f4c6a1e-3b5e-4d42-9f0a-6f0f7a8b2c11")
+
+// guest is somebody without an account for whom a member of staff asks. The
+// same name and phone number are the same person, so that limits hold.
+func guest(name, phone, by string) Party {
+	id := uuid.NewSHA1(guestNamespace, []byte(name+"/"+phone))
+	return Party{Person: "guest:" + id.String(), BookedBy: by, Name: name, Phone: phone, Staff: true}
+}
+
+// order is a request for a party, now.
+func (s *service) order(r Request, p Party, key string) Order {
+	return Order{Request: r, Party: p, Key: key, Now: s.clock.Now(), Location: s.location()}
 }
 
 // syncVenues takes over the venues of the manifest.
@@ -76,23 +163,27 @@ func (s *service) syncVenues(ctx context.Context, snapshot host.Snapshot) error 
 }
 
 // book makes a booking and counts how that went.
-func (s *service) book(ctx context.Context, person string, r Request, key string) (Booking, error) {
-	b, replayed, err := s.store.Book(ctx, Order{
-		Request: r, Person: person, Key: key, Now: s.clock.Now(), Location: s.location(),
-	})
-	if refusal, ok := errors.AsType[*Refusal](err); ok {
-		s.metrics.refused.WithLabelValues(string(refusal.Rule)).Inc()
-	} else if errors.Is(err, ErrTaken) {
-		s.metrics.conflicts.Inc()
-	} else if err == nil && !replayed {
+func (s *service) book(ctx context.Context, o Order) (Booking, error) {
+	b, replayed, err := s.store.Book(ctx, o)
+	s.count(err)
+	if err == nil && !replayed {
 		s.metrics.made.Inc()
 	}
 	return b, err
 }
 
+// count counts what was not done, and why.
+func (s *service) count(err error) {
+	if refusal, ok := errors.AsType[*Refusal](err); ok {
+		s.metrics.refused.WithLabelValues(string(refusal.Rule)).Inc()
+	} else if errors.Is(err, ErrTaken) {
+		s.metrics.conflicts.Inc()
+	}
+}
+
 // cancel cancels a booking and counts it.
-func (s *service) cancel(ctx context.Context, person string, id uuid.UUID) (Booking, error) {
-	b, changed, err := s.store.Cancel(ctx, person, id, s.clock.Now())
+func (s *service) cancel(ctx context.Context, a Act, reason string) (Booking, error) {
+	b, changed, err := s.store.Cancel(ctx, a, reason)
 	if changed {
 		s.metrics.cancelled.Inc()
 	}
@@ -101,7 +192,7 @@ func (s *service) cancel(ctx context.Context, person string, id uuid.UUID) (Book
 
 // day is a venue's day at a glance.
 func (s *service) day(ctx context.Context, venue string, date Date) (Day, error) {
-	v, err := s.store.Venue(ctx, venue)
+	v, err := s.store.Venue(ctx, venue, s.clock.Now())
 	if err != nil {
 		return Day{}, err
 	}
@@ -156,9 +247,33 @@ func (s *service) erase(ctx context.Context) error {
 	}
 }
 
+// advanceEvery is how often what happens by itself is looked for.
+const advanceEvery = 10 * time.Second
+
+// advance has happen what happens by itself: holds end, no-shows are released,
+// who waits is offered what is free. A failure is logged and tried again.
+func (s *service) advance(ctx context.Context) error {
+	ticker := s.clock.NewTicker(advanceEvery)
+	defer ticker.Stop()
+	for {
+		done, err := s.store.Advance(ctx, s.clock.Now(), s.location())
+		if err != nil && ctx.Err() == nil {
+			s.log.ErrorContext(ctx, "what is due was not done", "error", err.Error())
+		}
+		s.metrics.released.Add(float64(done.Released))
+		s.metrics.expired.Add(float64(done.Expired))
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C():
+		}
+	}
+}
+
 type metrics struct {
-	made, cancelled, conflicts, erased prometheus.Counter
-	refused                            *prometheus.CounterVec
+	made, cancelled, conflicts, erased, released, expired prometheus.Counter
+
+	refused *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) metrics {
@@ -167,14 +282,16 @@ func newMetrics(r prometheus.Registerer) metrics {
 	}
 	m := metrics{
 		made:      counter("made", "Bookings made."),
-		cancelled: counter("cancelled", "Bookings cancelled by who made them."),
+		cancelled: counter("cancelled", "Bookings cancelled, by residents or the staff."),
 		conflicts: counter("conflicts", "Bookings that were not made because somebody else held the place."),
+		released:  counter("released", "Bookings released because nobody checked in."),
+		expired:   counter("expired", "Offers and requests that nobody answered in time."),
 		erased:    counter("erased", "Bookings erased at the end of their retention."),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "linli_bookings_refused_total",
 			Help: "Bookings that were not made because of a rule of the venue.",
 		}, []string{"rule"}),
 	}
-	r.MustRegister(m.made, m.cancelled, m.conflicts, m.erased, m.refused)
+	r.MustRegister(m.made, m.cancelled, m.conflicts, m.released, m.expired, m.erased, m.refused)
 	return m
 }

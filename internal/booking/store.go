@@ -2,20 +2,17 @@ package booking
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql"
 	"embed"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/uptrace/bun"
 
-	"github.com/linli-io/linli/api/v1alpha1"
 	"github.com/linli-io/linli/internal/database"
 )
 
@@ -50,6 +47,8 @@ type venueRow struct {
 	Name      string `bun:",pk"`
 	Position  int
 	Spec      string
+	Places    string
+	DoorCode  string
 	RetiredAt *int64
 }
 
@@ -60,12 +59,23 @@ type bookingRow struct {
 	Venue       string
 	Place       int
 	Person      string
+	BookedBy    string
+	Name        string
+	Phone       string
 	StartAt     int64
 	EndAt       int64
+	BusyUntil   int64
 	Day         string
 	Note        string
+	State       State
+	Reason      string
+	Series      *uuid.UUID
+	Sequence    int
 	CreatedAt   int64
-	CancelledAt *int64
+	UpdatedAt   int64
+	EndedAt     *int64
+	CheckedInAt *int64
+	DueAt       *int64
 }
 
 type cellRow struct {
@@ -76,12 +86,12 @@ type cellRow struct {
 	Place int
 }
 
-type dailyRow struct {
-	bun.BaseModel `bun:"table:daily"`
+type quotaRow struct {
+	bun.BaseModel `bun:"table:quotas"`
 
 	Venue   string
 	Person  string
-	Day     string
+	Period  string
 	Ordinal int
 	Booking uuid.UUID
 }
@@ -92,16 +102,44 @@ type idempotencyRow struct {
 	Person    string
 	Key       string
 	Request   string
-	Booking   uuid.UUID
+	Result    uuid.UUID
 	CreatedAt int64
 }
 
-func (r venueRow) venue() (Venue, error) {
-	var spec v1alpha1.Venue
-	if err := json.Unmarshal([]byte(r.Spec), &spec); err != nil {
-		return Venue{}, fmt.Errorf("venue %q in the database: %w", r.Name, err)
+type closureRow struct {
+	bun.BaseModel `bun:"table:closures"`
+
+	ID        uuid.UUID `bun:",pk"`
+	Venue     string
+	Place     int
+	StartAt   int64
+	EndAt     int64
+	Reason    string
+	MadeBy    string
+	CreatedAt int64
+	EndedAt   *int64
+}
+
+func (r closureRow) closure() Closure {
+	return Closure{ID: r.ID, Venue: r.Venue, Place: r.Place, Slot: slotOf(r.StartAt, r.EndAt), Reason: r.Reason, By: r.MadeBy}
+}
+
+func slotOf(start, end int64) Slot { return Slot{Start: time.Unix(start, 0), End: time.Unix(end, 0)} }
+
+// unix is a moment as it is kept; nil is never.
+func unix(t time.Time) *int64 {
+	if t.IsZero() {
+		return nil
 	}
-	return ParseVenue(spec)
+	seconds := t.Unix()
+	return &seconds
+}
+
+func timeOf(seconds *int64) time.Time {
+	if seconds == nil {
+		return time.Time{}
+	}
+	return time.Unix(*seconds, 0)
 }
 
 func (r bookingRow) booking() (Booking, error) {
@@ -110,324 +148,92 @@ func (r bookingRow) booking() (Booking, error) {
 		return Booking{}, fmt.Errorf("booking %s in the database: day: %w", r.ID, err)
 	}
 	b := Booking{
-		ID: r.ID, Venue: r.Venue, Place: r.Place, Person: r.Person, Day: day, Note: r.Note,
-		Slot:      Slot{Start: time.Unix(r.StartAt, 0), End: time.Unix(r.EndAt, 0)},
-		CreatedAt: time.Unix(r.CreatedAt, 0),
+		ID: r.ID, Venue: r.Venue, Place: r.Place, Person: r.Person, BookedBy: r.BookedBy, Name: r.Name, Phone: r.Phone,
+		Slot: slotOf(r.StartAt, r.EndAt), Day: day, Note: r.Note, State: r.State, Reason: r.Reason, Sequence: r.Sequence,
+		CreatedAt: time.Unix(r.CreatedAt, 0), UpdatedAt: time.Unix(r.UpdatedAt, 0),
+		EndedAt: timeOf(r.EndedAt), CheckedInAt: timeOf(r.CheckedInAt), DueAt: timeOf(r.DueAt),
+		busyUntil: time.Unix(r.BusyUntil, 0),
 	}
-	if r.CancelledAt != nil {
-		b.CancelledAt = time.Unix(*r.CancelledAt, 0)
+	if r.Series != nil {
+		b.Series = *r.Series
 	}
 	return b, nil
 }
 
-// SyncVenues brings the venues in line with the manifest. Managed by the
-// community, venues are made once, by name, and never changed after. Managed
-// by the manifest, they follow it: a venue that it no longer has is retired,
-// which keeps its bookings and takes no new ones.
-func (s *Store) SyncVenues(ctx context.Context, by v1alpha1.ManagedBy, venues []v1alpha1.Venue, now time.Time) error {
-	names := make([]string, 0, len(venues))
-	rows := make([]venueRow, 0, len(venues))
-	for i, v := range venues {
-		if _, err := ParseVenue(v); err != nil {
-			return fmt.Errorf("services.booking.venues[%d]: %w", i, err)
-		}
-		spec, err := json.Marshal(v)
-		if err != nil {
-			return fmt.Errorf("services.booking.venues[%d]: %w", i, err)
-		}
-		names = append(names, v.Name)
-		rows = append(rows, venueRow{Name: v.Name, Position: i, Spec: string(spec)})
-	}
-	err := s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
-		if len(rows) > 0 {
-			insert := tx.NewInsert().Model(&rows)
-			if by == v1alpha1.ManagedByManifest {
-				insert.On("CONFLICT (name) DO UPDATE").Set("position = EXCLUDED.position, spec = EXCLUDED.spec, retired_at = NULL")
-			} else {
-				insert.On("CONFLICT (name) DO NOTHING")
-			}
-			if _, err := insert.Exec(ctx); err != nil {
-				return err
-			}
-		}
-		if by != v1alpha1.ManagedByManifest {
-			return nil
-		}
-		retire := tx.NewUpdate().Model((*venueRow)(nil)).Set("retired_at = ?", now.Unix()).Where("retired_at IS NULL")
-		if len(names) > 0 {
-			retire.Where("name NOT IN (?)", bun.List(names))
-		}
-		_, err := retire.Exec(ctx)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("bringing the venues in line with the manifest: %w", err)
-	}
-	return nil
-}
-
-// Venues are the venues that can be booked, in the manifest's order.
-func (s *Store) Venues(ctx context.Context) ([]Venue, error) {
-	var rows []venueRow
-	if err := s.db.Reader().NewSelect().Model(&rows).Where("retired_at IS NULL").Order("position", "name").Scan(ctx); err != nil {
-		return nil, fmt.Errorf("reading the venues: %w", err)
-	}
-	venues := make([]Venue, 0, len(rows))
+func bookingsOf(rows []bookingRow) ([]Booking, error) {
+	bookings := make([]Booking, 0, len(rows))
 	for _, row := range rows {
-		v, err := row.venue()
+		b, err := row.booking()
 		if err != nil {
 			return nil, err
 		}
-		venues = append(venues, v)
+		bookings = append(bookings, b)
 	}
-	return venues, nil
+	return bookings, nil
 }
 
-// VenueNames are what people call the venues, retired ones too, by name.
-func (s *Store) VenueNames(ctx context.Context) (map[string]string, error) {
-	var rows []venueRow
-	if err := s.db.Reader().NewSelect().Model(&rows).Scan(ctx); err != nil {
-		return nil, fmt.Errorf("reading the venues: %w", err)
+// rowOf is a booking as it is kept.
+func rowOf(b Booking) bookingRow {
+	row := bookingRow{
+		ID: b.ID, Venue: b.Venue, Place: b.Place, Person: b.Person, BookedBy: b.BookedBy, Name: b.Name, Phone: b.Phone,
+		StartAt: b.Start.Unix(), EndAt: b.End.Unix(), BusyUntil: b.busyUntil.Unix(), Day: b.Day.String(), Note: b.Note,
+		State: b.State, Reason: b.Reason, Sequence: b.Sequence,
+		CreatedAt: b.CreatedAt.Unix(), UpdatedAt: b.UpdatedAt.Unix(),
+		EndedAt: unix(b.EndedAt), CheckedInAt: unix(b.CheckedInAt), DueAt: unix(b.DueAt),
 	}
-	names := make(map[string]string, len(rows))
-	for _, row := range rows {
-		v, err := row.venue()
-		if err != nil {
-			return nil, err
-		}
-		names[row.Name] = v.DisplayName
+	if b.Series != uuid.Nil {
+		row.Series = &b.Series
 	}
-	return names, nil
+	return row
 }
 
-// Venue is a venue that can be booked, or ErrNotFound.
-func (s *Store) Venue(ctx context.Context, name string) (Venue, error) {
-	var row venueRow
-	err := s.db.Reader().NewSelect().Model(&row).Where("name = ? AND retired_at IS NULL", name).Scan(ctx)
-	if errors.Is(err, sql.ErrNoRows) {
-		return Venue{}, ErrNotFound
-	}
-	if err != nil {
-		return Venue{}, fmt.Errorf("reading venue %q: %w", name, err)
-	}
-	return row.venue()
-}
-
-// Taken are the places that live bookings hold which begin in a span of time,
+// Taken are the places that live bookings keep which begin in a span of time,
 // by venue. A booking begins and ends on one day; so a day's bookings are
 // those that begin on it.
 func (s *Store) Taken(ctx context.Context, venues []string, from, to time.Time) (map[string][]Taken, error) {
+	return takenIn(ctx, s.db.Reader(), venues, from, to)
+}
+
+func takenIn(ctx context.Context, db bun.IDB, venues []string, from, to time.Time) (map[string][]Taken, error) {
 	taken := make(map[string][]Taken, len(venues))
 	if len(venues) == 0 {
 		return taken, nil
 	}
 	var rows []bookingRow
-	err := s.db.Reader().NewSelect().Model(&rows).Column("venue", "place", "start_at", "end_at").
+	err := db.NewSelect().Model(&rows).Column("venue", "place", "start_at", "busy_until").
 		Where("venue IN (?)", bun.List(venues)).
 		Where("start_at >= ? AND start_at < ?", from.Unix(), to.Unix()).
-		Where("cancelled_at IS NULL").Scan(ctx)
+		Where("ended_at IS NULL").Scan(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reading what is taken: %w", err)
 	}
 	for _, r := range rows {
-		taken[r.Venue] = append(taken[r.Venue], Taken{Place: r.Place, Slot: Slot{Start: time.Unix(r.StartAt, 0), End: time.Unix(r.EndAt, 0)}})
+		taken[r.Venue] = append(taken[r.Venue], Taken{Place: r.Place, Slot: slotOf(r.StartAt, r.BusyUntil)})
 	}
 	return taken, nil
 }
 
-// Order is a request together with who asks, when and where.
-type Order struct {
-	Request
-	Person string
-	// Key is the idempotency key; empty means that every order is another one.
-	Key string
-	Now time.Time
-	// Location is the community's zone.
-	Location *time.Location
+// Reach says whose bookings somebody may see and change.
+type Reach struct {
+	// Actor is who acts.
+	Actor string
+	// Persons are those for whom the actor may act, the actor among them.
+	Persons []string
+	// Staff may act for everybody.
+	Staff bool
 }
 
-// digest tells orders under one key apart.
-func (o Order) digest() string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %d %d %d %q", o.Venue, o.Start.Unix(), o.End.Unix(), o.Place, o.Note))
-	return hex.EncodeToString(sum[:])
+func (r Reach) covers(person string) bool { return r.Staff || slices.Contains(r.Persons, person) }
+
+// Booking is a booking within reach, or ErrNotFound.
+func (s *Store) Booking(ctx context.Context, reach Reach, id uuid.UUID) (Booking, error) {
+	return bookingIn(ctx, s.db.Reader(), reach, id)
 }
 
-// bookAttempts is how often a booking is tried when others, at the same
-// moment, win the place or the ordinal that was chosen for it. Each loss is
-// somebody else's booking, so that many in a row do not happen.
-const bookAttempts = 100
-
-// errLost means that the place chosen for an order was taken meanwhile.
-var errLost = errors.New("the chosen place was taken meanwhile")
-
-// Book makes a booking. It returns a *Refusal if the order breaks a rule,
-// ErrTaken if nothing is free, ErrKeyReused if the key stands for another
-// order. An order that was done under its key is answered with the booking as
-// it was made, and replayed is true.
-func (s *Store) Book(ctx context.Context, o Order) (b Booking, replayed bool, err error) {
-	// The venue is read beside the queue of writers, where time is scarce. One
-	// that is changed or retired at this very moment may get one more booking
-	// by its former rules, as if that had come just before.
-	v, err := s.Venue(ctx, o.Venue)
-	known := !errors.Is(err, ErrNotFound)
-	if err != nil && known {
-		return Booking{}, false, err
-	}
-	for range bookAttempts {
-		err = s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
-			b, replayed, err = book(ctx, tx, o, v, known)
-			return err
-		})
-		if !errors.Is(err, errLost) && !database.IsUnique(err) {
-			break
-		}
-	}
-	if err != nil {
-		return Booking{}, false, err
-	}
-	return b, replayed, nil
-}
-
-func book(ctx context.Context, tx bun.Tx, o Order, v Venue, known bool) (b Booking, replayed bool, err error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return b, false, fmt.Errorf("making an id: %w", err)
-	}
-	if o.Key != "" {
-		isNew, err := takeKey(ctx, tx, o, id)
-		if err != nil {
-			return b, false, err
-		}
-		if !isNew {
-			b, err := bookedUnder(ctx, tx, o)
-			return b, true, err
-		}
-	}
-	if !known {
-		return b, false, refuse(RuleUnknownVenue, 0, "there is no venue %q to book", o.Venue)
-	}
-	if refusal := Check(v, o.Request, o.Now, o.Location); refusal != nil {
-		return b, false, refusal
-	}
-	row := bookingRow{
-		ID: id, Venue: v.Name, Place: o.Place, Person: o.Person, Note: o.Note,
-		StartAt: o.Start.Unix(), EndAt: o.End.Unix(), Day: DateOf(o.Start, o.Location).String(),
-		CreatedAt: o.Now.Unix(),
-	}
-	if err := takeOrdinal(ctx, tx, v, row); err != nil {
-		return b, false, err
-	}
-	if row.Place, err = takePlace(ctx, tx, v, o.Place, o.Slot); err != nil {
-		return b, false, err
-	}
-	if _, err := tx.NewInsert().Model(&row).Exec(ctx); err != nil {
-		return b, false, fmt.Errorf("keeping the booking: %w", err)
-	}
-	b, err = row.booking()
-	return b, false, err
-}
-
-// takeKey keeps the order's idempotency key for a booking that is about to be
-// made; false means that a booking was made under it before. Nothing is looked
-// up for a key that is new, which almost all are: every statement is time that
-// the one writer of SQLite does not have for others.
-func takeKey(ctx context.Context, tx bun.Tx, o Order, booking uuid.UUID) (bool, error) {
-	key := idempotencyRow{Person: o.Person, Key: o.Key, Request: o.digest(), Booking: booking, CreatedAt: o.Now.Unix()}
-	result, err := tx.NewInsert().Model(&key).On("CONFLICT DO NOTHING").Exec(ctx)
-	if err != nil {
-		return false, fmt.Errorf("keeping the idempotency key: %w", err)
-	}
-	n, err := result.RowsAffected()
-	if err != nil {
-		return false, fmt.Errorf("keeping the idempotency key: %w", err)
-	}
-	return n == 1, nil
-}
-
-// bookedUnder is the booking that was made under the order's key, as it was
-// then.
-func bookedUnder(ctx context.Context, tx bun.Tx, o Order) (Booking, error) {
-	var key idempotencyRow
-	err := tx.NewSelect().Model(&key).Where("person = ? AND key = ?", o.Person, o.Key).Scan(ctx)
-	if err != nil {
-		return Booking{}, fmt.Errorf("looking for the idempotency key: %w", err)
-	}
-	if key.Request != o.digest() {
-		return Booking{}, ErrKeyReused
-	}
-	b, err := bookingIn(ctx, tx, o.Person, key.Booking)
-	b.CancelledAt = time.Time{}
-	return b, err
-}
-
-// takeOrdinal counts the booking against the venue's daily limit.
-func takeOrdinal(ctx context.Context, tx bun.Tx, v Venue, b bookingRow) error {
-	var held []int
-	err := tx.NewSelect().Model((*dailyRow)(nil)).Column("ordinal").
-		Where("venue = ? AND person = ? AND day = ?", b.Venue, b.Person, b.Day).Scan(ctx, &held)
-	if err != nil {
-		return fmt.Errorf("counting the day's bookings: %w", err)
-	}
-	ordinal := lowestFree(v.DailyLimit, held)
-	if len(held) >= v.DailyLimit || ordinal == 0 {
-		return refuse(RuleDailyLimit, v.DailyLimit, "you hold %d bookings on that day already; the venue allows %d", len(held), v.DailyLimit)
-	}
-	row := dailyRow{Venue: b.Venue, Person: b.Person, Day: b.Day, Ordinal: ordinal, Booking: b.ID}
-	if _, err := tx.NewInsert().Model(&row).Exec(ctx); err != nil {
-		return fmt.Errorf("counting the booking: %w", err)
-	}
-	return nil
-}
-
-// takePlace takes a place for a span: the one that is wanted, else the lowest
-// that is free. Where there is no choice nothing is looked up before: the
-// primary key of the cells says whether the place was free.
-func takePlace(ctx context.Context, tx bun.Tx, v Venue, wanted int, s Slot) (int, error) {
-	from, to := s.Cells()
-	place, lost := wanted, ErrTaken
-	switch {
-	case wanted != 0:
-	case v.Places == 1:
-		place = 1
-	default:
-		var taken []int
-		err := tx.NewSelect().Model((*cellRow)(nil)).Distinct().Column("place").
-			Where("venue = ? AND cell >= ? AND cell < ?", v.Name, from, to).Scan(ctx, &taken)
-		if err != nil {
-			return 0, fmt.Errorf("looking for a free place: %w", err)
-		}
-		if place = lowestFree(v.Places, taken); place == 0 {
-			return 0, ErrTaken
-		}
-		lost = errLost
-	}
-	cells := make([]cellRow, 0, to-from)
-	for c := from; c < to; c++ {
-		cells = append(cells, cellRow{Venue: v.Name, Cell: c, Place: place})
-	}
-	result, err := tx.NewInsert().Model(&cells).On("CONFLICT DO NOTHING").Exec(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("taking place %d: %w", place, err)
-	}
-	n, err := result.RowsAffected()
-	if err != nil {
-		return 0, fmt.Errorf("taking place %d: %w", place, err)
-	}
-	if n != to-from {
-		return 0, lost
-	}
-	return place, nil
-}
-
-// Booking is a person's booking, or ErrNotFound.
-func (s *Store) Booking(ctx context.Context, person string, id uuid.UUID) (Booking, error) {
-	return bookingIn(ctx, s.db.Reader(), person, id)
-}
-
-func bookingIn(ctx context.Context, db bun.IDB, person string, id uuid.UUID) (Booking, error) {
+func bookingIn(ctx context.Context, db bun.IDB, reach Reach, id uuid.UUID) (Booking, error) {
 	var row bookingRow
-	err := db.NewSelect().Model(&row).Where("id = ? AND person = ?", id, person).Scan(ctx)
-	if errors.Is(err, sql.ErrNoRows) {
+	err := db.NewSelect().Model(&row).Where("id = ?", id).Scan(ctx)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && !reach.covers(row.Person) {
 		return Booking{}, ErrNotFound
 	}
 	if err != nil {
@@ -445,7 +251,7 @@ const (
 	All Which = ""
 	// Upcoming is what is live and has not ended, the earliest start first.
 	Upcoming Which = "upcoming"
-	// Past is what has ended or was cancelled, the latest start first.
+	// Past is what has ended or was given up, the latest start first.
 	Past Which = "past"
 )
 
@@ -455,17 +261,18 @@ type Cursor struct {
 	ID    uuid.UUID
 }
 
-// Bookings lists up to limit bookings of a person.
-func (s *Store) Bookings(ctx context.Context, person string, which Which, after Cursor, limit int, now time.Time) ([]Booking, error) {
+// Bookings lists up to limit bookings of the persons within reach; what the
+// staff may reach is on the Board.
+func (s *Store) Bookings(ctx context.Context, reach Reach, which Which, after Cursor, limit int, now time.Time) ([]Booking, error) {
 	var rows []bookingRow
-	q := s.db.Reader().NewSelect().Model(&rows).Where("person = ?", person).Limit(int64(limit))
+	q := s.db.Reader().NewSelect().Model(&rows).Where("person IN (?)", bun.List(reach.Persons)).Limit(int64(limit))
 	beyond, order := "<", "DESC"
 	switch which {
 	case Upcoming:
-		q.Where("end_at > ? AND cancelled_at IS NULL", now.Unix())
+		q.Where("end_at > ? AND ended_at IS NULL", now.Unix())
 		beyond, order = ">", "ASC"
 	case Past:
-		q.Where("(end_at <= ? OR cancelled_at IS NOT NULL)", now.Unix())
+		q.Where("(end_at <= ? OR ended_at IS NOT NULL)", now.Unix())
 	}
 	if after != (Cursor{}) {
 		q.Where("(start_at, id) ? (?, ?)", bun.Safe(beyond), after.Start.Unix(), after.ID)
@@ -473,126 +280,37 @@ func (s *Store) Bookings(ctx context.Context, person string, which Which, after 
 	if err := q.Order("start_at "+order, "id "+order).Scan(ctx); err != nil {
 		return nil, fmt.Errorf("listing bookings: %w", err)
 	}
-	bookings := make([]Booking, 0, len(rows))
-	for _, row := range rows {
-		b, err := row.booking()
-		if err != nil {
-			return nil, err
-		}
-		bookings = append(bookings, b)
-	}
-	return bookings, nil
+	return bookingsOf(rows)
 }
 
-// Cancel cancels a person's booking and frees its place. Cancelling again is
-// no error and leaves changed false. It returns ErrNotFound, or a *Refusal if
-// it is too late.
-func (s *Store) Cancel(ctx context.Context, person string, id uuid.UUID, now time.Time) (b Booking, changed bool, err error) {
-	err = s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
-		b, changed, err = cancel(ctx, tx, person, id, now)
-		return err
-	})
+// InSeries are the bookings of a series within reach, in order of time.
+func (s *Store) InSeries(ctx context.Context, reach Reach, series uuid.UUID) ([]Booking, error) {
+	var rows []bookingRow
+	q := s.db.Reader().NewSelect().Model(&rows).Where("series = ?", series)
+	if !reach.Staff {
+		q.Where("person IN (?)", bun.List(reach.Persons))
+	}
+	if err := q.Order("start_at", "id").Scan(ctx); err != nil {
+		return nil, fmt.Errorf("listing a series: %w", err)
+	}
+	return bookingsOf(rows)
+}
+
+// Board are all bookings of a day, in order of time; those that were given up too.
+func (s *Store) Board(ctx context.Context, day Date) ([]Booking, error) {
+	var rows []bookingRow
+	if err := s.db.Reader().NewSelect().Model(&rows).Where("day = ?", day.String()).Order("start_at", "venue", "place", "id").Scan(ctx); err != nil {
+		return nil, fmt.Errorf("listing the day: %w", err)
+	}
+	return bookingsOf(rows)
+}
+
+// Requested are the bookings that wait for approval, the first to begin first.
+func (s *Store) Requested(ctx context.Context) ([]Booking, error) {
+	var rows []bookingRow
+	err := s.db.Reader().NewSelect().Model(&rows).Where("due_at IS NOT NULL AND state = ?", StateRequested).Order("start_at", "id").Scan(ctx)
 	if err != nil {
-		return Booking{}, false, err
+		return nil, fmt.Errorf("listing what waits for approval: %w", err)
 	}
-	return b, changed, nil
-}
-
-func cancel(ctx context.Context, tx bun.Tx, person string, id uuid.UUID, now time.Time) (b Booking, changed bool, err error) {
-	if b, err = bookingIn(ctx, tx, person, id); err != nil || !b.Live() {
-		return b, false, err
-	}
-	if refusal := CheckCancel(b, now); refusal != nil {
-		return b, false, refusal
-	}
-	b.CancelledAt = time.Unix(now.Unix(), 0)
-	if _, err := tx.NewUpdate().Model((*bookingRow)(nil)).Set("cancelled_at = ?", now.Unix()).Where("id = ?", id).Exec(ctx); err != nil {
-		return b, false, fmt.Errorf("cancelling booking %s: %w", id, err)
-	}
-	from, to := b.Cells()
-	if _, err := tx.NewDelete().Model((*cellRow)(nil)).
-		Where("venue = ? AND cell >= ? AND cell < ? AND place = ?", b.Venue, from, to, b.Place).Exec(ctx); err != nil {
-		return b, false, fmt.Errorf("freeing the place of booking %s: %w", id, err)
-	}
-	if _, err := tx.NewDelete().Model((*dailyRow)(nil)).
-		Where("venue = ? AND person = ? AND day = ? AND booking = ?", b.Venue, person, b.Day.String(), id).Exec(ctx); err != nil {
-		return b, false, fmt.Errorf("uncounting booking %s: %w", id, err)
-	}
-	return b, true, nil
-}
-
-const (
-	// keyRetention is how long a request is known by its idempotency key.
-	keyRetention = 24 * time.Hour
-	// lockRetention is how long cells and ordinals outlive their day. Nothing
-	// can be booked in the past, so they have done their work by then.
-	lockRetention = 48 * time.Hour
-	// eraseBatch is how many bookings are erased in one transaction, so that
-	// nobody waits long.
-	eraseBatch = 500
-)
-
-// Erase removes what is past its retention: idempotency keys, cells and
-// ordinals of past days, and bookings as Retention says. It returns how many
-// bookings were erased.
-func (s *Store) Erase(ctx context.Context, now time.Time) (int, error) {
-	var venues []venueRow
-	if err := s.db.Reader().NewSelect().Model(&venues).Scan(ctx); err != nil {
-		return 0, fmt.Errorf("erasing: reading the venues: %w", err)
-	}
-	cutoff := now.Add(-lockRetention)
-	err := s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
-		if _, err := tx.NewDelete().Model((*idempotencyRow)(nil)).Where("created_at <= ?", now.Add(-keyRetention).Unix()).Exec(ctx); err != nil {
-			return err
-		}
-		if _, err := tx.NewDelete().Model((*dailyRow)(nil)).Where("day < ?", DateOf(cutoff, time.UTC).String()).Exec(ctx); err != nil {
-			return err
-		}
-		until, _ := Slot{Start: cutoff}.Cells()
-		for _, v := range venues {
-			if _, err := tx.NewDelete().Model((*cellRow)(nil)).Where("venue = ? AND cell < ?", v.Name, until).Exec(ctx); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return 0, fmt.Errorf("erasing keys and cells: %w", err)
-	}
-	erased := 0
-	for _, row := range venues {
-		v, err := row.venue()
-		if err != nil {
-			return erased, err
-		}
-		n, err := s.eraseBookings(ctx, v.Name, now.Add(-Retention(v.Kind)))
-		if erased += n; err != nil {
-			return erased, fmt.Errorf("erasing bookings of venue %q: %w", v.Name, err)
-		}
-	}
-	return erased, nil
-}
-
-// eraseBookings erases a venue's bookings that ended at or before a moment.
-func (s *Store) eraseBookings(ctx context.Context, venue string, until time.Time) (int, error) {
-	erased := 0
-	for {
-		var ids []uuid.UUID
-		err := s.db.Reader().NewSelect().Model((*bookingRow)(nil)).Column("id").
-			Where("venue = ? AND end_at <= ?", venue, until.Unix()).Limit(eraseBatch).Scan(ctx, &ids)
-		if err != nil || len(ids) == 0 {
-			return erased, err
-		}
-		err = s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
-			_, err := tx.NewDelete().Model((*bookingRow)(nil)).Where("id IN (?)", bun.List(ids)).Exec(ctx)
-			return err
-		})
-		if err != nil {
-			return erased, err
-		}
-		erased += len(ids)
-		if len(ids) < eraseBatch {
-			return erased, nil
-		}
-	}
+	return bookingsOf(rows)
 }

@@ -61,8 +61,16 @@ func at(t testing.TB, venue, person string, hour int) Order {
 	start := moment(t, fmt.Sprintf("2026-11-23T%02d:00:00+08:00", hour))
 	return Order{
 		Request: Request{Venue: venue, Slot: Slot{Start: start, End: start.Add(time.Hour)}},
-		Person:  person, Now: moment(t, monday), Location: zone(t, "Asia/Shanghai"),
+		Party:   Party{Person: person, BookedBy: person}, Now: moment(t, monday), Location: zone(t, "Asia/Shanghai"),
 	}
+}
+
+// only is the reach of somebody who acts for nobody else.
+func only(person string) Reach { return Reach{Actor: person, Persons: []string{person}} }
+
+func act(t testing.TB, person string, id uuid.UUID, now time.Time) Act {
+	t.Helper()
+	return Act{Reach: only(person), ID: id, Now: now, Location: zone(t, "Asia/Shanghai")}
 }
 
 func book1(t testing.TB, s *Store, o Order) Booking {
@@ -90,7 +98,7 @@ func checkInvariants(t testing.TB, s *Store) {
 		t.Errorf("%d pairs of live bookings hold one place at one time", n)
 	}
 	var live []bookingRow
-	if err := s.db.Reader().NewSelect().Model(&live).Where("cancelled_at IS NULL").Scan(t.Context()); err != nil {
+	if err := s.db.Reader().NewSelect().Model(&live).Where("ended_at IS NULL").Scan(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	want := map[cellRow]bool{}
@@ -107,12 +115,12 @@ func checkInvariants(t testing.TB, s *Store) {
 	if len(cells) != len(want) || slices.ContainsFunc(cells, func(c cellRow) bool { return !want[c] }) {
 		t.Errorf("%d cells are held, live bookings need %d", len(cells), len(want))
 	}
-	var ordinals []dailyRow
+	var ordinals []quotaRow
 	if err := s.db.Reader().NewSelect().Model(&ordinals).Scan(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for _, b := range live {
-		if n := len(slices.DeleteFunc(slices.Clone(ordinals), func(d dailyRow) bool { return d.Booking != b.ID })); n != 1 {
+		if n := len(slices.DeleteFunc(slices.Clone(ordinals), func(d quotaRow) bool { return d.Booking != b.ID })); n != 1 {
 			t.Errorf("booking %s is counted %d times", b.ID, n)
 		}
 	}
@@ -127,7 +135,7 @@ func overlaps(t testing.TB, s *Store) int {
 	var n int
 	err := s.db.Reader().NewRaw(`SELECT COUNT(*) FROM bookings a JOIN bookings b
 		ON a.venue = b.venue AND a.place = b.place AND a.id < b.id AND a.start_at < b.end_at AND b.start_at < a.end_at
-		WHERE a.cancelled_at IS NULL AND b.cancelled_at IS NULL`).Scan(t.Context(), &n)
+		WHERE a.ended_at IS NULL AND b.ended_at IS NULL`).Scan(t.Context(), &n)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,21 +150,21 @@ func TestBookSeeCancel(t *testing.T) {
 		if made.Place != 1 || made.Day != (Date{2026, 11, 23}) || !made.Live() {
 			t.Errorf("made %+v", made)
 		}
-		got, err := s.Booking(t.Context(), "li", made.ID)
+		got, err := s.Booking(t.Context(), only("li"), made.ID)
 		if err != nil || got != made {
 			t.Errorf("read back %+v, %v; made %+v", got, err, made)
 		}
-		if _, err := s.Booking(t.Context(), "wang", made.ID); !errors.Is(err, ErrNotFound) {
+		if _, err := s.Booking(t.Context(), only("wang"), made.ID); !errors.Is(err, ErrNotFound) {
 			t.Errorf("another person's booking: %v", err)
 		}
-		if _, _, err := s.Cancel(t.Context(), "wang", made.ID, o.Now); !errors.Is(err, ErrNotFound) {
+		if _, _, err := s.Cancel(t.Context(), act(t, "wang", made.ID, o.Now), ""); !errors.Is(err, ErrNotFound) {
 			t.Errorf("cancelling another person's booking: %v", err)
 		}
 		if b := book1(t, s, at(t, "study", "wang", 9)); b.Place != 2 {
 			t.Errorf("second booking has place %d", b.Place)
 		}
 		for _, want := range []bool{true, false} { // cancelling again changes nothing
-			cancelled, changed, err := s.Cancel(t.Context(), "li", made.ID, o.Now)
+			cancelled, changed, err := s.Cancel(t.Context(), act(t, "li", made.ID, o.Now), "")
 			if err != nil || cancelled.Live() || changed != want {
 				t.Errorf("cancelled %+v, changed %v, %v", cancelled, changed, err)
 			}
@@ -165,11 +173,11 @@ func TestBookSeeCancel(t *testing.T) {
 		if b := book1(t, s, at(t, "study", "zhao", 9)); b.Place != 1 {
 			t.Errorf("the freed place was not given out, but %d", b.Place)
 		}
-		if _, _, err := s.Cancel(t.Context(), "zhao", uuid.New(), o.Now); !errors.Is(err, ErrNotFound) {
+		if _, _, err := s.Cancel(t.Context(), act(t, "zhao", uuid.New(), o.Now), ""); !errors.Is(err, ErrNotFound) {
 			t.Errorf("cancelling what is not there: %v", err)
 		}
 		late := book1(t, s, at(t, "music", "li", 10))
-		_, _, err = s.Cancel(t.Context(), "li", late.ID, late.Start)
+		_, _, err = s.Cancel(t.Context(), act(t, "li", late.ID, late.Start), "")
 		wantRefusal(t, err, RuleAlreadyBegun)
 		checkInvariants(t, s)
 	})
@@ -227,7 +235,7 @@ func TestBookRefuses(t *testing.T) {
 		tuesday := at(t, "study", "li", 11)
 		tuesday.Start, tuesday.End = tuesday.Start.AddDate(0, 0, 1), tuesday.End.AddDate(0, 0, 1)
 		book1(t, s, tuesday)
-		if _, _, err := s.Cancel(t.Context(), "li", first.ID, first.CreatedAt); err != nil {
+		if _, _, err := s.Cancel(t.Context(), act(t, "li", first.ID, first.CreatedAt), ""); err != nil {
 			t.Fatal(err)
 		}
 		book1(t, s, at(t, "study", "li", 11))
@@ -239,7 +247,7 @@ func TestLoweredDailyLimit(t *testing.T) {
 	eachStore(t, func(t *testing.T, s *Store) {
 		first := book1(t, s, at(t, "study", "li", 9))
 		book1(t, s, at(t, "study", "li", 10))
-		if _, _, err := s.Cancel(t.Context(), "li", first.ID, first.CreatedAt); err != nil {
+		if _, _, err := s.Cancel(t.Context(), act(t, "li", first.ID, first.CreatedAt), ""); err != nil {
 			t.Fatal(err)
 		}
 		strict := studyRoom()
@@ -263,7 +271,7 @@ func TestIdempotencyKey(t *testing.T) {
 		if err != nil || !replayed || again != made {
 			t.Errorf("repeated: %+v, replayed %v, %v; made %+v", again, replayed, err, made)
 		}
-		if _, _, err := s.Cancel(t.Context(), "li", made.ID, o.Now); err != nil {
+		if _, _, err := s.Cancel(t.Context(), act(t, "li", made.ID, o.Now), ""); err != nil {
 			t.Fatal(err)
 		}
 		if again, _, err := s.Book(t.Context(), o); err != nil || again != made {
@@ -274,7 +282,7 @@ func TestIdempotencyKey(t *testing.T) {
 		if _, _, err := s.Book(t.Context(), other); !errors.Is(err, ErrKeyReused) {
 			t.Errorf("another request under the key: %v", err)
 		}
-		other.Person = "wang"
+		other.Person, other.BookedBy = "wang", "wang"
 		if b := book1(t, s, other); b.ID == made.ID {
 			t.Error("another person got the booking by its key")
 		}
@@ -294,7 +302,7 @@ func TestSyncVenues(t *testing.T) {
 	eachStore(t, func(t *testing.T, s *Store) {
 		names := func() (names []string) {
 			t.Helper()
-			venues, err := s.Venues(t.Context())
+			venues, err := s.Venues(t.Context(), moment(t, monday))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -324,12 +332,12 @@ func TestSyncVenues(t *testing.T) {
 		kept := book1(t, s, at(t, "study", "li", 9))
 		sync(v1alpha1.ManagedByManifest, renamed)
 		want("managed by the manifest, it is followed", "music/音乐室")
-		if _, err := s.Booking(t.Context(), "li", kept.ID); err != nil {
+		if _, err := s.Booking(t.Context(), only("li"), kept.ID); err != nil {
 			t.Errorf("the booking at a retired venue: %v", err)
 		}
 		_, _, err := s.Book(t.Context(), at(t, "study", "wang", 9))
 		wantRefusal(t, err, RuleUnknownVenue)
-		if _, err := s.Venue(t.Context(), "study"); !errors.Is(err, ErrNotFound) {
+		if _, err := s.Venue(t.Context(), "study", moment(t, monday)); !errors.Is(err, ErrNotFound) {
 			t.Errorf("a retired venue: %v", err)
 		}
 		if names, err := s.VenueNames(t.Context()); err != nil || names["study"] != "自习室" {
@@ -358,14 +366,14 @@ func TestBookingsArePaged(t *testing.T) {
 			}
 		}
 		book1(t, s, at(t, "study", "wang", 8))
-		if _, _, err := s.Cancel(t.Context(), "li", made[3].ID, made[3].CreatedAt); err != nil {
+		if _, _, err := s.Cancel(t.Context(), act(t, "li", made[3].ID, made[3].CreatedAt), ""); err != nil {
 			t.Fatal(err)
 		}
 		list := func(which Which, now string) (ids []uuid.UUID) {
 			t.Helper()
 			var after Cursor
 			for {
-				page, err := s.Bookings(t.Context(), "li", which, after, 1, moment(t, now))
+				page, err := s.Bookings(t.Context(), only("li"), which, after, 1, moment(t, now))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -428,12 +436,12 @@ func TestErase(t *testing.T) {
 			if _, err := s.Erase(t.Context(), study.End.Add(step.after)); err != nil {
 				t.Fatal(err)
 			}
-			keys, cells, ordinals, remaining := count((*idempotencyRow)(nil)), count((*cellRow)(nil)), count((*dailyRow)(nil)), count((*bookingRow)(nil))
+			keys, cells, ordinals, remaining := count((*idempotencyRow)(nil)), count((*cellRow)(nil)), count((*quotaRow)(nil)), count((*bookingRow)(nil))
 			if keys != step.keys || cells != step.cells || ordinals != step.ordinals || remaining != step.remaining {
 				t.Errorf("%s after the end: %d keys, %d cells, %d ordinals, %d bookings; want %+v", step.after, keys, cells, ordinals, remaining, step)
 			}
 			if step.remaining == 1 {
-				if _, err := s.Booking(t.Context(), "li", visit.ID); !errors.Is(err, ErrNotFound) {
+				if _, err := s.Booking(t.Context(), only("li"), visit.ID); !errors.Is(err, ErrNotFound) {
 					t.Errorf("the visit to the clinic after %s: %v", step.after, err)
 				}
 			}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/linli-io/linli/api/v1alpha1"
 )
 
@@ -20,8 +22,8 @@ type Venue struct {
 	// Places is how many bookings can be held at the same time; places are
 	// numbered from 1.
 	Places int
-	// Hours are the hours of opening by weekday, in order and apart from each other.
-	Hours [7][]Hours
+	// Hours are the hours of opening.
+	Hours WeekHours
 	// SlotMinutes is the length of a slot.
 	SlotMinutes int
 	// MaxSlots is how many slots in a row one booking may span.
@@ -30,8 +32,120 @@ type Venue struct {
 	WindowDays int
 	// DailyLimit is how many live bookings a person may hold on one day.
 	DailyLimit int
+	// WeeklyLimit is how many live bookings a person may hold in one week; 0
+	// is any number.
+	WeeklyLimit int
+	// NeedsApproval says that the staff decide about each booking.
+	NeedsApproval bool
+	// NoShow is how long after its start a booking is released if nobody has
+	// checked in; 0 is never.
+	NoShow time.Duration
+	// MinNotice is how long before the start a booking is made at the latest,
+	// CancelNotice how long before it is changed or cancelled at the latest.
+	MinNotice, CancelNotice time.Duration
+	// Buffer is how long a place stays empty after each booking.
+	Buffer time.Duration
+	// Attendants are who serves, each at a place of the same number; empty if
+	// nobody is named.
+	Attendants []Attendant
+	// MinAge and MaxAge are in years; a MaxAge of 0 is none.
+	MinAge, MaxAge int
+	// MembersOnly says that only members may book.
+	MembersOnly bool
 	// ClosedDates are days without opening.
 	ClosedDates map[Date]bool
+	// Closures are spans, now or later, that the staff have closed.
+	Closures []Closure
+}
+
+// Attendant serves residents at a venue, one at a time.
+type Attendant struct {
+	Name, DisplayName string
+	// Place is the number of the attendant's place. It stays the attendant's
+	// when others come and go.
+	Place int
+	// Hours are when the attendant is there, as a venue's; nil is always.
+	Hours *WeekHours
+}
+
+// WeekHours are hours by weekday, in order and apart from each other.
+type WeekHours [7][]Hours
+
+// Closure is a span during which a venue is closed, or one place of it.
+type Closure struct {
+	ID    uuid.UUID
+	Venue string
+	// Place is the place that is closed; 0 is all.
+	Place int
+	Slot
+	// Reason is what residents read.
+	Reason string
+	// By is who closed it.
+	By string
+}
+
+// hasPlace reports whether a place of that number is at the venue.
+func (v Venue) hasPlace(place int) bool {
+	if len(v.Attendants) == 0 {
+		return place >= 1 && place <= v.Places
+	}
+	return slices.ContainsFunc(v.Attendants, func(a Attendant) bool { return a.Place == place })
+}
+
+// Capacity is how many bookings can be held at the same time.
+func (v Venue) Capacity() int {
+	if len(v.Attendants) > 0 {
+		return len(v.Attendants)
+	}
+	return v.Places
+}
+
+// PlacesAt are the places that are there for a span, in order: not closed, and
+// attended all the time where there are attendants.
+func (v Venue) PlacesAt(s Slot, loc *time.Location) []int {
+	places := make([]int, 0, v.Capacity())
+	if len(v.Attendants) == 0 {
+		for place := 1; place <= v.Places; place++ {
+			places = append(places, place)
+		}
+	}
+	for _, a := range v.Attendants {
+		if a.Hours == nil || a.Hours.cover(s, loc) {
+			places = append(places, a.Place)
+		}
+	}
+	slices.Sort(places)
+	return slices.DeleteFunc(places, func(place int) bool {
+		return slices.ContainsFunc(v.Closures, func(c Closure) bool { return (c.Place == 0 || c.Place == place) && c.Overlaps(s) })
+	})
+}
+
+// cover reports whether a span on one day lies within the hours without a gap.
+func (w *WeekHours) cover(s Slot, loc *time.Location) bool {
+	day := DateOf(s.Start, loc)
+	var open []Slot
+	for _, h := range w[day.Weekday()] {
+		from, ok := day.At(h.From, loc)
+		to, also := day.At(h.To, loc)
+		if ok && also {
+			open = append(open, Slot{Start: from, End: to})
+		}
+	}
+	return covered(s, open)
+}
+
+// Busy is the span during which a booking keeps its place from others: the
+// booking itself and the buffer after it.
+func (v Venue) Busy(s Slot) Slot { return Slot{Start: s.Start, End: s.End.Add(v.Buffer)} }
+
+// AttendantAt is who serves at a place; false if nobody is named.
+func (v Venue) AttendantAt(place int) (Attendant, bool) {
+	for _, a := range v.Attendants {
+		if a.Place == place {
+			return a, true
+		}
+	}
+	return Attendant{}, false
 }
 
 // Hours are opening hours in minutes after midnight; To is not within them.
@@ -50,6 +164,17 @@ func ParseVenue(in v1alpha1.Venue) (Venue, error) {
 		MaxSlots:    max(1, int(in.MaxSlotsPerBooking)),
 		WindowDays:  int(in.BookingWindowDays),
 		DailyLimit:  int(in.MaxPerResidentPerDay),
+		WeeklyLimit: int(in.MaxPerResidentPerWeek),
+
+		NeedsApproval: in.Approval == v1alpha1.ApprovalStaff,
+		NoShow:        minutes(in.NoShowMinutes),
+		MinNotice:     minutes(in.MinNoticeMinutes),
+		CancelNotice:  minutes(in.CancelNoticeMinutes),
+		Buffer:        minutes(in.BufferMinutes),
+		MinAge:        int(in.MinAge),
+		MaxAge:        int(in.MaxAge),
+		MembersOnly:   in.Access == v1alpha1.AccessMembers,
+
 		ClosedDates: make(map[Date]bool, len(in.ClosedDates)),
 	}
 	if v.DailyLimit == 0 {
@@ -80,6 +205,27 @@ func ParseVenue(in v1alpha1.Venue) (Venue, error) {
 	if v.DailyLimit < 0 {
 		wrong("maxPerResidentPerDay", "is %d; use 1 or more", v.DailyLimit)
 	}
+	for _, n := range []struct {
+		field string
+		value int32
+	}{
+		{"maxPerResidentPerWeek", in.MaxPerResidentPerWeek}, {"noShowMinutes", in.NoShowMinutes},
+		{"minNoticeMinutes", in.MinNoticeMinutes}, {"cancelNoticeMinutes", in.CancelNoticeMinutes},
+		{"bufferMinutes", in.BufferMinutes}, {"minAge", in.MinAge}, {"maxAge", in.MaxAge},
+	} {
+		if n.value < 0 {
+			wrong(n.field, "is %d; use 0 or more", n.value)
+		}
+	}
+	if in.BufferMinutes%cellMinutes != 0 {
+		wrong("bufferMinutes", "is %d; use a multiple of %d", in.BufferMinutes, cellMinutes)
+	}
+	if in.MaxAge > 0 && in.MaxAge < in.MinAge {
+		wrong("maxAge", "is %d, which is below minAge", in.MaxAge)
+	}
+	if len(in.Attendants) > 0 && v.Kind != v1alpha1.VenueAttended {
+		wrong("attendants", "only a venue of kind Attended has them")
+	}
 	for i, date := range in.ClosedDates {
 		d, err := ParseDate(date)
 		if err != nil {
@@ -89,9 +235,25 @@ func ParseVenue(in v1alpha1.Venue) (Venue, error) {
 		v.ClosedDates[d] = true
 	}
 	for i, h := range in.Hours {
-		if err := v.addHours(h); err != nil {
+		if err := v.Hours.add(h, v.SlotMinutes); err != nil {
 			wrong(fmt.Sprintf("hours[%d]", i), "%v", err)
 		}
+	}
+	for i, in := range in.Attendants {
+		a := Attendant{Name: in.Name, DisplayName: in.DisplayName, Place: i + 1}
+		if a.Name == "" || slices.ContainsFunc(v.Attendants, func(o Attendant) bool { return o.Name == a.Name }) {
+			wrong(fmt.Sprintf("attendants[%d].name", i), "%q is empty or used twice", a.Name)
+		}
+		if len(in.Hours) > 0 {
+			a.Hours = &WeekHours{}
+		}
+		for j, h := range in.Hours {
+			if err := a.Hours.add(h, cellMinutes); err != nil {
+				wrong(fmt.Sprintf("attendants[%d].hours[%d]", i, j), "%v", err)
+			}
+		}
+		v.Attendants = append(v.Attendants, a)
+		v.Places = i + 1
 	}
 	if err := errors.Join(errs...); err != nil {
 		return Venue{}, fmt.Errorf("venue %q: %w", in.Name, err)
@@ -103,7 +265,11 @@ func ParseVenue(in v1alpha1.Venue) (Venue, error) {
 // manifests that did not pass through the API server.
 const defaultDailyLimit = 2
 
-func (v *Venue) addHours(in v1alpha1.OpeningHours) error {
+// minutes is a number of minutes as a duration.
+func minutes(n int32) time.Duration { return time.Duration(n) * time.Minute }
+
+// add adds hours that are a whole number of steps long.
+func (w *WeekHours) add(in v1alpha1.OpeningHours, stepMinutes int) error {
 	from, err := ParseTimeOfDay(in.From)
 	if err != nil {
 		return fmt.Errorf("from: %w", err)
@@ -115,21 +281,21 @@ func (v *Venue) addHours(in v1alpha1.OpeningHours) error {
 	if from >= to {
 		return fmt.Errorf("to: %s is not after %s", in.To, in.From)
 	}
-	if v.SlotMinutes > 0 && (to-from)%v.SlotMinutes != 0 {
-		return fmt.Errorf("%s-%s is not a whole number of slots of %d minutes", in.From, in.To, v.SlotMinutes)
+	if stepMinutes > 0 && (to-from)%stepMinutes != 0 {
+		return fmt.Errorf("%s-%s is not a whole number of slots of %d minutes", in.From, in.To, stepMinutes)
 	}
 	for _, day := range in.Days {
 		weekday, err := parseWeekday(day)
 		if err != nil {
 			return fmt.Errorf("days: %w", err)
 		}
-		for _, other := range v.Hours[weekday] {
+		for _, other := range w[weekday] {
 			if from < other.To && other.From < to {
 				return fmt.Errorf("%s-%s overlaps other hours on %s", in.From, in.To, day)
 			}
 		}
-		v.Hours[weekday] = append(v.Hours[weekday], Hours{From: from, To: to})
-		slices.SortFunc(v.Hours[weekday], func(a, b Hours) int { return a.From - b.From })
+		w[weekday] = append(w[weekday], Hours{From: from, To: to})
+		slices.SortFunc(w[weekday], func(a, b Hours) int { return a.From - b.From })
 	}
 	return nil
 }
@@ -195,7 +361,7 @@ func (v Venue) LastDay(now time.Time, loc *time.Location) Date {
 func (v Venue) FirstOpen(from Date, now time.Time, loc *time.Location) (Date, bool) {
 	last := v.LastDay(now, loc)
 	for d := from; d.DaysSince(last) <= 0; d = d.AddDays(1) {
-		if v.checkDay(d, now, loc) != nil {
+		if v.checkDay(d, false, now, loc) != nil {
 			continue
 		}
 		if slots := v.Slots(d, loc); len(slots) > 0 && slots[len(slots)-1].Start.After(now) {

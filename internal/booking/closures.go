@@ -1,0 +1,222 @@
+package booking
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/uptrace/bun"
+)
+
+// maxAffected is how many bookings one closure may touch, so that nobody else
+// waits long for it.
+const maxAffected = 1000
+
+// moveDays is how many days ahead another time is looked for when a booking
+// must give way to a closure.
+const moveDays = 14
+
+// ErrTooMany means that a closure would touch more bookings than maxAffected.
+var ErrTooMany = fmt.Errorf("more than %d bookings lie in that time; close a shorter one", maxAffected)
+
+// ClosureOrder closes a venue, or a place of it, for a span.
+type ClosureOrder struct {
+	Closure
+	// Move gives those affected another place or a later time where there is
+	// one, and cancels only the others; else all are cancelled.
+	Move bool
+	// Try only tells what would come of it.
+	Try      bool
+	Now      time.Time
+	Location *time.Location
+}
+
+// Affected is a booking that gives way to a closure, before and after.
+type Affected struct{ Before, After Booking }
+
+// Close closes a venue, and cancels or moves the bookings meanwhile in the same
+// transaction. What has passed of the span stays as it was. It returns
+// ErrNotFound if there is no such venue or place, and a *Refusal if the span
+// is over or empty.
+func (s *Store) Close(ctx context.Context, o ClosureOrder) (c Closure, affected []Affected, err error) {
+	o.Start = latest(o.Start, o.Now).Truncate(cellMinutes * time.Minute)
+	if !o.End.After(o.Start) {
+		return c, nil, refuse(RuleInThePast, 0, "the time to close is over or empty")
+	}
+	err = s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		c, affected, err = closeVenue(ctx, tx, o)
+		if err == nil && o.Try {
+			err = errUndone
+		}
+		return err
+	})
+	if errors.Is(err, errUndone) {
+		return c, affected, nil
+	}
+	return c, affected, err
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func closeVenue(ctx context.Context, tx bun.Tx, o ClosureOrder) (Closure, []Affected, error) {
+	id, err := newID()
+	if err != nil {
+		return Closure{}, nil, err
+	}
+	v, err := venueIn(ctx, tx, o.Venue, o.Now)
+	if err == nil && o.Place != 0 && !v.hasPlace(o.Place) {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return Closure{}, nil, err
+	}
+	row := closureRow{
+		ID: id, Venue: v.Name, Place: o.Place, StartAt: o.Start.Unix(), EndAt: o.End.Unix(),
+		Reason: o.Reason, MadeBy: o.By, CreatedAt: o.Now.Unix(),
+	}
+	if _, err := tx.NewInsert().Model(&row).Exec(ctx); err != nil {
+		return Closure{}, nil, fmt.Errorf("closing venue %q: %w", v.Name, err)
+	}
+	v.Closures = append(v.Closures, row.closure())
+
+	bookings, err := inClosure(ctx, tx, row, o.Now)
+	if err != nil {
+		return Closure{}, nil, err
+	}
+	// All places are freed first: one booking may move to where another was.
+	for _, b := range bookings {
+		if err := free(ctx, tx, b, true); err != nil {
+			return Closure{}, nil, err
+		}
+	}
+	affected := make([]Affected, 0, len(bookings))
+	for _, b := range bookings {
+		after, err := giveWay(ctx, tx, v, b, o)
+		if err != nil {
+			return Closure{}, nil, err
+		}
+		affected = append(affected, Affected{Before: b, After: after})
+	}
+	// What lies partly outside of the closure is free there.
+	for _, b := range bookings {
+		if err := promote(ctx, tx, v, &Slot{b.Start, b.busyUntil}, o.Now, o.Location); err != nil {
+			return Closure{}, nil, err
+		}
+	}
+	return row.closure(), affected, nil
+}
+
+// inClosure are the live bookings that a closure ends, in order of time.
+func inClosure(ctx context.Context, tx bun.Tx, c closureRow, now time.Time) ([]Booking, error) {
+	var rows []bookingRow
+	q := tx.NewSelect().Model(&rows).
+		Where("venue = ? AND start_at < ? AND end_at > ? AND end_at > ? AND ended_at IS NULL", c.Venue, c.EndAt, c.StartAt, now.Unix()).
+		Order("start_at", "place", "id").Limit(maxAffected + 1)
+	if c.Place != 0 {
+		q.Where("place = ?", c.Place)
+	}
+	if err := q.Scan(ctx); err != nil {
+		return nil, fmt.Errorf("reading the bookings of a closure: %w", err)
+	}
+	if len(rows) > maxAffected {
+		return nil, ErrTooMany
+	}
+	return bookingsOf(rows)
+}
+
+// giveWay moves a booking that has lost its place to the same time at another
+// place, else to the next time that is free; or cancels it.
+func giveWay(ctx context.Context, tx bun.Tx, v Venue, b Booking, o ClosureOrder) (Booking, error) {
+	if o.Move && b.State != StateHeld && b.CheckedInAt.IsZero() {
+		for days := range moveDays + 1 {
+			day := b.Day.AddDays(days)
+			from, to := day.Bounds(o.Location)
+			taken, err := takenOthers(ctx, tx, v.Name, from, to)
+			if err != nil {
+				return b, err
+			}
+			for _, slot := range movesOn(DayOf(v, day, o.Now, o.Location, taken), b) {
+				b.Reason = o.Reason
+				after, err := rehold(ctx, tx, v, b, slot, 0, b.State, o.Now, o.Location)
+				if err == nil {
+					return after, nil
+				}
+				if _, refused := errors.AsType[*Refusal](err); refused {
+					break // the person's limit of that day or week
+				}
+				if !errors.Is(err, ErrTaken) {
+					return b, err
+				}
+			}
+		}
+	}
+	return endFreed(ctx, tx, b, StateCancelled, o.Reason, o.Now)
+}
+
+// movesOn are the spans of a day to which a booking can be moved: its own
+// first, then the later ones.
+func movesOn(day Day, b Booking) []Slot {
+	var own, later []Slot
+	for _, offer := range day.Offers {
+		for _, c := range day.Choices(offer.Start) {
+			switch {
+			case c.End.Sub(c.Start) != b.End.Sub(b.Start):
+			case c.Start.Equal(b.Start):
+				own = append(own, c.Slot)
+			case c.Start.After(b.Start):
+				later = append(later, c.Slot)
+			}
+		}
+	}
+	return append(own, later...)
+}
+
+// takenOthers are the places that are really held on a day: bookings that have
+// lost theirs to a closure do not count.
+func takenOthers(ctx context.Context, tx bun.Tx, venue string, from, to time.Time) ([]Taken, error) {
+	first, _ := Slot{Start: from}.Cells()
+	last, _ := Slot{Start: to}.Cells()
+	var cells []cellRow
+	if err := tx.NewSelect().Model(&cells).Where("venue = ? AND cell >= ? AND cell < ?", venue, first, last).Scan(ctx); err != nil {
+		return nil, fmt.Errorf("reading what is taken: %w", err)
+	}
+	taken := make([]Taken, len(cells))
+	for i, c := range cells {
+		start := time.Unix(c.Cell*cellMinutes*60, 0)
+		taken[i] = Taken{Place: c.Place, Slot: Slot{Start: start, End: start.Add(cellMinutes * time.Minute)}}
+	}
+	return taken, nil
+}
+
+// Reopen ends a closure before its time, and offers the free places to those
+// who wait. Reopening again is no error.
+func (s *Store) Reopen(ctx context.Context, id uuid.UUID, now time.Time, loc *time.Location) error {
+	return s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		var rows []closureRow
+		if err := tx.NewSelect().Model(&rows).Where("id = ?", id).Scan(ctx); err != nil {
+			return fmt.Errorf("reading closure %s: %w", id, err)
+		}
+		if len(rows) == 0 {
+			return ErrNotFound
+		}
+		if rows[0].EndedAt != nil {
+			return nil
+		}
+		if _, err := tx.NewUpdate().Model((*closureRow)(nil)).Set("ended_at = ?", now.Unix()).Where("id = ?", id).Exec(ctx); err != nil {
+			return fmt.Errorf("reopening after closure %s: %w", id, err)
+		}
+		v, err := knownVenueIn(ctx, tx, rows[0].Venue, now)
+		if err != nil {
+			return err
+		}
+		span := rows[0].closure().Slot
+		return promote(ctx, tx, v, &span, now, loc)
+	})
+}

@@ -1,0 +1,322 @@
+package booking
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/uptrace/bun"
+)
+
+// Party is who a booking is for and who asks.
+type Party struct {
+	// Person is for whom it is, BookedBy who asks.
+	Person, BookedBy string
+	Name, Phone      string
+	BornOn           Date
+	// Staff and Present are as Asker has them.
+	Staff, Present bool
+}
+
+// asker is what the rules need to know of a party.
+func (p Party) asker(ctx context.Context, tx bun.Tx, v Venue) (Asker, error) {
+	a := Asker{BornOn: p.BornOn, Staff: p.Staff, Present: p.Present}
+	if !v.MembersOnly || p.Staff {
+		return a, nil
+	}
+	var err error
+	a.Member, err = isMember(ctx, tx, v.Name, p.Person)
+	return a, err
+}
+
+// Order is a request together with who asks, when and where.
+type Order struct {
+	Request
+	Party
+	// Key is the idempotency key; empty means that every order is another one.
+	Key string
+	Now time.Time
+	// Location is the community's zone.
+	Location *time.Location
+}
+
+// digest tells orders under one key apart.
+func (o Order) digest() string {
+	return digest("%q %d %d %d %q %q", o.Venue, o.Start.Unix(), o.End.Unix(), o.Place, o.Note, o.Person)
+}
+
+func digest(format string, args ...any) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, format, args...))
+	return hex.EncodeToString(sum[:])
+}
+
+// booking is what the order makes at a venue if nothing is in the way.
+func (o Order) booking(id uuid.UUID, v Venue) Booking {
+	now := time.Unix(o.Now.Unix(), 0)
+	b := Booking{
+		ID: id, Venue: v.Name, Person: o.Person, BookedBy: o.BookedBy, Name: o.Name, Phone: o.Phone,
+		Slot: o.Slot, Note: o.Note, State: v.stateOf(o.Staff), CreatedAt: now, UpdatedAt: now,
+	}
+	if o.Present && b.State == StateBooked {
+		b.CheckedInAt = now
+	}
+	b.DueAt = v.dueAt(b.State, b.Slot, !b.CheckedInAt.IsZero())
+	return b
+}
+
+// Book makes a booking. It returns a *Refusal if the order breaks a rule,
+// ErrTaken if nothing is free, ErrKeyReused if the key stands for another
+// order. An order that was done under its key is answered with the booking as
+// it was made, and replayed is true.
+func (s *Store) Book(ctx context.Context, o Order) (b Booking, replayed bool, err error) {
+	// The venue is read beside the queue of writers, where time is scarce. One
+	// that is changed or retired at this very moment may get one more booking
+	// by its former rules, as if that had come just before. A closure is looked
+	// for again where the place is taken.
+	for range attempts {
+		v, err := s.Venue(ctx, o.Venue, o.Now)
+		known := !errors.Is(err, ErrNotFound)
+		if err != nil && known {
+			return Booking{}, false, err
+		}
+		err = s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
+			b, replayed, err = book(ctx, tx, o, v, known)
+			return err
+		})
+		if err == nil {
+			return b, replayed, nil
+		}
+		if !lost(err) {
+			return Booking{}, false, err
+		}
+	}
+	return Booking{}, false, ErrTaken
+}
+
+func book(ctx context.Context, tx bun.Tx, o Order, v Venue, known bool) (b Booking, replayed bool, err error) {
+	id, err := newID()
+	if err != nil {
+		return b, false, err
+	}
+	if o.Key != "" {
+		result, err := takeKey(ctx, tx, o.BookedBy, o.Key, o.digest(), id, o.Now)
+		if err != nil {
+			return b, false, err
+		}
+		if result != id {
+			b, err := bookingIn(ctx, tx, Reach{Persons: []string{o.Person}}, result)
+			return b.asMade(v), true, err
+		}
+	}
+	if !known {
+		return b, false, refuse(RuleUnknownVenue, 0, "there is no venue %q to book", o.Venue)
+	}
+	asker, err := o.asker(ctx, tx, v)
+	if err != nil {
+		return b, false, err
+	}
+	if refusal := Check(v, o.Request, asker, o.Now, o.Location); refusal != nil {
+		return b, false, refusal
+	}
+	b, err = hold(ctx, tx, v, o.booking(id, v), o.Place, atOnce, o.Location)
+	return b, false, err
+}
+
+// asMade is a booking as it was answered when it was made.
+func (b Booking) asMade(v Venue) Booking {
+	if b.Sequence > 0 {
+		b.State, b.Reason, b.EndedAt, b.Sequence, b.UpdatedAt = v.stateOf(false), "", time.Time{}, 0, b.CreatedAt
+		b.DueAt = v.dueAt(b.State, b.Slot, false)
+	}
+	return b
+}
+
+// takeKey keeps an idempotency key for a result that is about to be made, and
+// returns the result that was made under it before, if one was. Nothing is
+// looked up for a key that is new, which almost all are.
+func takeKey(ctx context.Context, tx bun.Tx, person, key, digest string, result uuid.UUID, now time.Time) (uuid.UUID, error) {
+	row := idempotencyRow{Person: person, Key: key, Request: digest, Result: result, CreatedAt: now.Unix()}
+	inserted, err := tx.NewInsert().Model(&row).On("CONFLICT DO NOTHING").Exec(ctx)
+	if err != nil {
+		return uuid.Nil, fmt.Errorf("keeping the idempotency key: %w", err)
+	}
+	if n, err := inserted.RowsAffected(); err != nil || n == 1 {
+		return result, err
+	}
+	if err := tx.NewSelect().Model(&row).Where("person = ? AND key = ?", person, key).Scan(ctx); err != nil {
+		return uuid.Nil, fmt.Errorf("looking for the idempotency key: %w", err)
+	}
+	if row.Request != digest {
+		return uuid.Nil, ErrKeyReused
+	}
+	return row.Result, nil
+}
+
+// Act is what somebody does with a booking, when and where.
+type Act struct {
+	Reach
+	ID       uuid.UUID
+	Now      time.Time
+	Location *time.Location
+}
+
+// act loads a booking and its venue, has f change them in a transaction, and
+// offers to those who wait what became free of the former span.
+func (s *Store) act(ctx context.Context, a Act, f func(ctx context.Context, tx bun.Tx, v Venue, b Booking) (Booking, error)) (b Booking, changed bool, err error) {
+	err = s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		before, err := bookingIn(ctx, tx, a.Reach, a.ID)
+		if err != nil {
+			return err
+		}
+		v, err := knownVenueIn(ctx, tx, before.Venue, a.Now)
+		if err != nil {
+			return err
+		}
+		if b, err = f(ctx, tx, v, before); err != nil {
+			return err
+		}
+		if changed = b != before; !changed || before.Live() && b.Live() && b.Place == before.Place && b.Slot == before.Slot {
+			return nil
+		}
+		return promote(ctx, tx, v, &Slot{before.Start, before.busyUntil}, a.Now, a.Location)
+	})
+	if err != nil {
+		return Booking{}, false, err
+	}
+	return b, changed, nil
+}
+
+// Cancel cancels a booking, or declines an offer, and frees its place.
+// Cancelling again is no error and leaves changed false. It returns
+// ErrNotFound, or a *Refusal if it is too late.
+func (s *Store) Cancel(ctx context.Context, a Act, reason string) (b Booking, changed bool, err error) {
+	return s.act(ctx, a, func(ctx context.Context, tx bun.Tx, v Venue, b Booking) (Booking, error) {
+		if !b.Live() {
+			return b, nil
+		}
+		if refusal := CheckCancel(v, b, a.Staff, a.Now); refusal != nil {
+			return b, refusal
+		}
+		return end(ctx, tx, b, StateCancelled, reason, a.Now)
+	})
+}
+
+// Change moves a booking to another time or place of its venue. The booking
+// stays as it was if that is refused or taken. A venue that needs approval
+// needs it again, unless the staff change it.
+func (s *Store) Change(ctx context.Context, a Act, p Party, to Request) (b Booking, changed bool, err error) {
+	return s.act(ctx, a, func(ctx context.Context, tx bun.Tx, v Venue, b Booking) (Booking, error) {
+		if b.State != StateBooked && b.State != StateRequested {
+			return b, refuse(RuleNotLive, 0, "the booking is %s", b.State)
+		}
+		if refusal := CheckCancel(v, b, a.Staff, a.Now); refusal != nil {
+			return b, refusal
+		}
+		asker, err := p.asker(ctx, tx, v)
+		if err != nil {
+			return b, err
+		}
+		if refusal := Check(v, to, asker, a.Now, a.Location); refusal != nil {
+			return b, refusal
+		}
+		if to.Start.Equal(b.Start) && to.End.Equal(b.End) && (to.Place == 0 || to.Place == b.Place) {
+			return b, nil
+		}
+		return move(ctx, tx, v, b, to.Slot, to.Place, v.stateOf(a.Staff), a.Now, a.Location)
+	})
+}
+
+// move gives a booking another time or place. If nothing is free there it
+// returns ErrTaken or a Refusal, and the booking has lost its place: the caller
+// ends the transaction, or the booking.
+func move(ctx context.Context, tx bun.Tx, v Venue, b Booking, to Slot, wanted int, state State, now time.Time, loc *time.Location) (Booking, error) {
+	if err := free(ctx, tx, b, true); err != nil {
+		return b, err
+	}
+	return rehold(ctx, tx, v, b, to, wanted, state, now, loc)
+}
+
+// rehold gives a booking that has no place another one.
+func rehold(ctx context.Context, tx bun.Tx, v Venue, b Booking, to Slot, wanted int, state State, now time.Time, loc *time.Location) (Booking, error) {
+	b.Slot, b.State = to, state
+	b.DueAt = v.dueAt(state, to, !b.CheckedInAt.IsZero())
+	b.Sequence++
+	b.UpdatedAt = time.Unix(now.Unix(), 0)
+	return hold(ctx, tx, v, b, wanted, lookFirst, loc)
+}
+
+// Accept takes an offer from the waiting list. Accepting again is no error and
+// leaves changed false.
+func (s *Store) Accept(ctx context.Context, a Act) (b Booking, changed bool, err error) {
+	return s.act(ctx, a, func(ctx context.Context, tx bun.Tx, v Venue, b Booking) (Booking, error) {
+		if b.State == StateBooked || b.State == StateRequested {
+			return b, nil
+		}
+		if refusal := CheckAccept(b, a.Now); refusal != nil {
+			return b, refusal
+		}
+		b.State = v.stateOf(a.Staff)
+		b.DueAt = v.dueAt(b.State, b.Slot, false)
+		if err := settleEntry(ctx, tx, b.ID, EntryAccepted); err != nil {
+			return b, err
+		}
+		return touch(ctx, tx, b, a.Now)
+	})
+}
+
+// Approve grants a request. Approving again is no error.
+func (s *Store) Approve(ctx context.Context, a Act) (b Booking, changed bool, err error) {
+	return s.act(ctx, a, func(ctx context.Context, tx bun.Tx, v Venue, b Booking) (Booking, error) {
+		if b.State == StateBooked {
+			return b, nil
+		}
+		if b.State != StateRequested || !b.Start.After(a.Now) {
+			return b, refuse(RuleNotRequested, 0, "the booking is %s and waits for no decision", b.State)
+		}
+		b.State = StateBooked
+		b.DueAt = v.dueAt(b.State, b.Slot, false)
+		return touch(ctx, tx, b, a.Now)
+	})
+}
+
+// Refuse turns a request down. Refusing again is no error.
+func (s *Store) Refuse(ctx context.Context, a Act, reason string) (b Booking, changed bool, err error) {
+	return s.act(ctx, a, func(ctx context.Context, tx bun.Tx, _ Venue, b Booking) (Booking, error) {
+		if b.State == StateRefused {
+			return b, nil
+		}
+		if b.State != StateRequested {
+			return b, refuse(RuleNotRequested, 0, "the booking is %s and waits for no decision", b.State)
+		}
+		return end(ctx, tx, b, StateRefused, reason, a.Now)
+	})
+}
+
+// CheckIn notes that the person has come. Residents prove it with the code on
+// the venue's door; the staff see it. Checking in again is no error.
+func (s *Store) CheckIn(ctx context.Context, a Act, code string) (b Booking, changed bool, err error) {
+	return s.act(ctx, a, func(ctx context.Context, tx bun.Tx, _ Venue, b Booking) (Booking, error) {
+		if refusal := CheckCheckIn(b, a.Staff, a.Now); refusal != nil {
+			return b, refusal
+		}
+		if !a.Staff {
+			venue, err := venueRowIn(ctx, tx, b.Venue)
+			if err != nil {
+				return b, err
+			}
+			if venue.DoorCode == "" || subtle.ConstantTimeCompare([]byte(venue.DoorCode), []byte(code)) != 1 {
+				return b, refuse(RuleWrongCode, 0, "the code is not the one on the venue's door")
+			}
+		}
+		if !b.CheckedInAt.IsZero() {
+			return b, nil
+		}
+		b.CheckedInAt, b.DueAt = time.Unix(a.Now.Unix(), 0), time.Time{}
+		return touch(ctx, tx, b, a.Now)
+	})
+}

@@ -1,0 +1,254 @@
+package booking
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/uptrace/bun"
+
+	"github.com/linli-io/linli/internal/database"
+)
+
+// attempts is how often something is tried when others, at the same moment,
+// win the place or the ordinal that was chosen for it. Each loss is somebody
+// else's booking, so that many in a row do not happen.
+const attempts = 100
+
+// errLost means that what was chosen for a booking was taken meanwhile.
+var errLost = errors.New("the chosen place was taken meanwhile")
+
+// write runs f in a transaction, again whenever it lost a choice to others.
+func (s *Store) write(ctx context.Context, f func(ctx context.Context, tx bun.Tx) error) (err error) {
+	for range attempts {
+		err = s.db.Write(ctx, f)
+		if !lost(err) {
+			break
+		}
+	}
+	return err
+}
+
+// caution says what is done about a place that may be taken.
+type caution bool
+
+const (
+	// atOnce has the constraint decide. The transaction cannot go on after ErrTaken.
+	atOnce caution = false
+	// lookFirst looks before anything is written; after ErrTaken or a Refusal
+	// nothing was, and the transaction may go on.
+	lookFirst caution = true
+)
+
+// hold gives a booking its place, the wanted one or the lowest that is free,
+// counts it against the person's limits and keeps it. The venue's other rules
+// were checked before.
+func hold(ctx context.Context, tx bun.Tx, v Venue, b Booking, wanted int, how caution, loc *time.Location) (Booking, error) {
+	b.busyUntil = v.Busy(b.Slot).End
+	b.Day = DateOf(b.Start, loc)
+	sure, err := choosePlace(ctx, tx, v, &b, wanted, how, loc)
+	if err != nil {
+		return b, err
+	}
+	if err := takeOrdinals(ctx, tx, v, b); err != nil {
+		return b, err
+	}
+	if err := takeCells(ctx, tx, b, sure); err != nil {
+		return b, err
+	}
+	row := rowOf(b)
+	_, err = tx.NewInsert().Model(&row).On("CONFLICT (id) DO UPDATE").
+		Set("place = EXCLUDED.place, start_at = EXCLUDED.start_at, end_at = EXCLUDED.end_at, busy_until = EXCLUDED.busy_until, day = EXCLUDED.day, " +
+			"state = EXCLUDED.state, reason = EXCLUDED.reason, sequence = EXCLUDED.sequence, updated_at = EXCLUDED.updated_at, due_at = EXCLUDED.due_at").
+		Exec(ctx)
+	if err != nil {
+		return b, fmt.Errorf("keeping the booking: %w", err)
+	}
+	return row.booking()
+}
+
+// choosePlace sets the booking's place. Where there is no choice, and nothing
+// forbids it, nothing is looked up: the primary key of the cells decides, and
+// onlyOne is true.
+func choosePlace(ctx context.Context, tx bun.Tx, v Venue, b *Booking, wanted int, how caution, loc *time.Location) (onlyOne bool, err error) {
+	candidates := v.PlacesAt(b.Slot, loc)
+	if wanted != 0 {
+		candidates = []int{wanted}
+	}
+	if len(candidates) == 1 && how == atOnce {
+		b.Place = candidates[0]
+		return true, nil
+	}
+	from, to := Slot{b.Start, b.busyUntil}.Cells()
+	var taken []int
+	err = tx.NewSelect().Model((*cellRow)(nil)).Distinct().Column("place").
+		Where("venue = ? AND cell >= ? AND cell < ?", v.Name, from, to).Scan(ctx, &taken)
+	if err != nil {
+		return false, fmt.Errorf("looking for a free place: %w", err)
+	}
+	if b.Place = firstFree(candidates, taken); b.Place == 0 {
+		return false, ErrTaken
+	}
+	return false, nil
+}
+
+// takeCells takes a booking's cells; the primary key says whether they were
+// free. A closure that came meanwhile is noticed here, in the same statement.
+func takeCells(ctx context.Context, tx bun.Tx, b Booking, onlyOne bool) error {
+	from, to := Slot{b.Start, b.busyUntil}.Cells()
+	var cells strings.Builder
+	for c := from; c < to; c++ {
+		if c > from {
+			cells.WriteString(" UNION ALL ")
+		}
+		fmt.Fprintf(&cells, "SELECT %d AS cell", c)
+	}
+	result, err := tx.NewRaw("INSERT INTO cells (venue, cell, place) SELECT ?, cell, ? FROM (?) AS span WHERE NOT EXISTS ("+
+		"SELECT 1 FROM closures WHERE venue = ? AND ended_at IS NULL AND end_at > ? AND start_at < ? AND place IN (0, ?)) ON CONFLICT DO NOTHING",
+		b.Venue, b.Place, bun.Safe(cells.String()), b.Venue, b.Start.Unix(), b.End.Unix(), b.Place).Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("taking place %d: %w", b.Place, err)
+	}
+	n, err := result.RowsAffected()
+	switch {
+	case err != nil:
+		return fmt.Errorf("taking place %d: %w", b.Place, err)
+	case n == to-from:
+		return nil
+	case !onlyOne:
+		return errLost
+	case n > 0:
+		return ErrTaken
+	}
+	closed, err := tx.NewSelect().Model((*closureRow)(nil)).
+		Where("venue = ? AND ended_at IS NULL AND end_at > ? AND start_at < ? AND place IN (0, ?)", b.Venue, b.Start.Unix(), b.End.Unix(), b.Place).Exists(ctx)
+	switch {
+	case err != nil:
+		return fmt.Errorf("looking for closures: %w", err)
+	case closed:
+		return errLost // the next attempt knows the closure, and names it
+	}
+	return ErrTaken
+}
+
+// free gives a booking's cells back, and what it counts for if forget says so.
+func free(ctx context.Context, tx bun.Tx, b Booking, forget bool) error {
+	from, to := Slot{b.Start, b.busyUntil}.Cells()
+	if _, err := tx.NewDelete().Model((*cellRow)(nil)).
+		Where("venue = ? AND cell >= ? AND cell < ? AND place = ?", b.Venue, from, to, b.Place).Exec(ctx); err != nil {
+		return fmt.Errorf("freeing the place of booking %s: %w", b.ID, err)
+	}
+	if !forget {
+		return nil
+	}
+	return freeOrdinals(ctx, tx, b)
+}
+
+func freeOrdinals(ctx context.Context, tx bun.Tx, b Booking) error {
+	if _, err := tx.NewDelete().Model((*quotaRow)(nil)).
+		Where("venue = ? AND person = ? AND period IN (?, ?) AND booking = ?", b.Venue, b.Person, b.Day.String(), b.Day.Week(), b.ID).Exec(ctx); err != nil {
+		return fmt.Errorf("uncounting booking %s: %w", b.ID, err)
+	}
+	return nil
+}
+
+// takeOrdinals counts a booking against the venue's limits of a day and a
+// week. After a Refusal it is counted against neither.
+func takeOrdinals(ctx context.Context, tx bun.Tx, v Venue, b Booking) error {
+	for _, limit := range []struct {
+		rule   Rule
+		period string
+		count  int
+		text   string
+	}{
+		{RuleDailyLimit, b.Day.String(), v.DailyLimit, "%d bookings are held on that day already; the venue allows %d"},
+		{RuleWeeklyLimit, b.Day.Week(), v.WeeklyLimit, "%d bookings are held in that week already; the venue allows %d"},
+	} {
+		if limit.count == 0 {
+			continue
+		}
+		held, err := takeOrdinal(ctx, tx, b, limit.period, limit.count)
+		if err != nil {
+			return err
+		}
+		if held >= limit.count {
+			if err := freeOrdinals(ctx, tx, b); err != nil {
+				return err
+			}
+			return refuse(limit.rule, limit.count, limit.text, held, limit.count)
+		}
+	}
+	return nil
+}
+
+// takeOrdinal takes the lowest ordinal that is free, in one statement: every
+// one is time that the one writer of SQLite does not have for others. It
+// returns how many are held if that is too many, else 0.
+func takeOrdinal(ctx context.Context, tx bun.Tx, b Booking, period string, limit int) (held int, err error) {
+	const mine = "FROM quotas WHERE venue = ?0 AND person = ?1 AND period = ?2"
+	result, err := tx.NewRaw("INSERT INTO quotas (venue, person, period, ordinal, booking) SELECT ?0, ?1, ?2, n, ?3 "+
+		"FROM (SELECT 1 AS n UNION SELECT ordinal + 1 AS n "+mine+") AS next "+
+		"WHERE n <= ?4 AND n NOT IN (SELECT ordinal "+mine+") AND (SELECT COUNT(*) "+mine+") < ?4 "+
+		"ORDER BY n LIMIT 1 ON CONFLICT DO NOTHING", b.Venue, b.Person, period, b.ID, limit).Exec(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("counting the booking: %w", err)
+	}
+	if n, err := result.RowsAffected(); err != nil || n == 1 {
+		return 0, err
+	}
+	n, err := tx.NewSelect().Model((*quotaRow)(nil)).Where("venue = ? AND person = ? AND period = ?", b.Venue, b.Person, period).Count(ctx)
+	if err == nil && int(n) < limit {
+		err = errLost
+	}
+	return int(n), err
+}
+
+// end ends a live booking: its place is free, its state says why. What nobody
+// came for still counts against the limits of who did not come.
+func end(ctx context.Context, tx bun.Tx, b Booking, state State, reason string, now time.Time) (Booking, error) {
+	if err := free(ctx, tx, b, state != StateReleased); err != nil {
+		return b, err
+	}
+	return endFreed(ctx, tx, b, state, reason, now)
+}
+
+// endFreed ends a booking that has lost its place already.
+func endFreed(ctx context.Context, tx bun.Tx, b Booking, state State, reason string, now time.Time) (Booking, error) {
+	held := b.State == StateHeld
+	b.State, b.Reason, b.EndedAt, b.DueAt = state, reason, time.Unix(now.Unix(), 0), time.Time{}
+	b, err := touch(ctx, tx, b, now)
+	if err == nil && held {
+		outcome := EntryLeft
+		if state == StateExpired {
+			outcome = EntryExpired
+		}
+		err = settleEntry(ctx, tx, b.ID, outcome)
+	}
+	return b, err
+}
+
+// touch keeps what has become of a booking at its place.
+func touch(ctx context.Context, tx bun.Tx, b Booking, now time.Time) (Booking, error) {
+	b.Sequence++
+	b.UpdatedAt = time.Unix(now.Unix(), 0)
+	row := rowOf(b)
+	if _, err := tx.NewUpdate().Model(&row).Column("state", "reason", "sequence", "updated_at", "ended_at", "checked_in_at", "due_at").WherePK().Exec(ctx); err != nil {
+		return b, fmt.Errorf("changing booking %s: %w", b.ID, err)
+	}
+	return b, nil
+}
+
+// newID is an identifier that sorts by time.
+func newID() (uuid.UUID, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return id, fmt.Errorf("making an id: %w", err)
+	}
+	return id, nil
+}
+
+// lost reports whether a transaction failed because others won what was chosen.
+func lost(err error) bool { return errors.Is(err, errLost) || database.IsUnique(err) }

@@ -1,0 +1,333 @@
+package booking
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math/big"
+	"slices"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/linli-io/linli/api/v1alpha1"
+)
+
+// venue reads a venue; closures are not in its row.
+func (r venueRow) venue() (Venue, error) {
+	var spec v1alpha1.Venue
+	if err := json.Unmarshal([]byte(r.Spec), &spec); err != nil {
+		return Venue{}, fmt.Errorf("venue %q in the database: %w", r.Name, err)
+	}
+	v, err := ParseVenue(spec)
+	if err != nil {
+		return Venue{}, err
+	}
+	var places map[string]int
+	if err := json.Unmarshal([]byte(r.Places), &places); err != nil {
+		return Venue{}, fmt.Errorf("venue %q in the database: places: %w", r.Name, err)
+	}
+	for i, a := range v.Attendants {
+		v.Attendants[i].Place = places[a.Name]
+		v.Places = max(v.Places, places[a.Name])
+	}
+	return v, nil
+}
+
+// venueRowOf is a venue as it is kept. Attendants keep the numbers of their
+// places from before; nobody gets the number of one who has gone.
+func venueRowOf(spec v1alpha1.Venue, position int, before *venueRow) (venueRow, error) {
+	if _, err := ParseVenue(spec); err != nil {
+		return venueRow{}, err
+	}
+	row := venueRow{Name: spec.Name, Position: position}
+	places := map[string]int{}
+	if before != nil {
+		row.DoorCode = before.DoorCode
+		if err := json.Unmarshal([]byte(before.Places), &places); err != nil {
+			return venueRow{}, fmt.Errorf("venue %q in the database: places: %w", spec.Name, err)
+		}
+	}
+	for _, a := range spec.Attendants {
+		if _, ok := places[a.Name]; !ok {
+			last := slices.Max(append(slices.Collect(maps.Values(places)), 0))
+			places[a.Name] = last + 1
+		}
+	}
+	for field, value := range map[*string]any{&row.Spec: spec, &row.Places: places} {
+		data, err := json.Marshal(value)
+		if err != nil {
+			return venueRow{}, fmt.Errorf("venue %q: %w", spec.Name, err)
+		}
+		*field = string(data)
+	}
+	return row, nil
+}
+
+// SyncVenues brings the venues in line with the manifest. Managed by the
+// community, venues are made once, by name, and never changed after. Managed
+// by the manifest, they follow it: a venue that it no longer has is retired,
+// which keeps its bookings and takes no new ones.
+func (s *Store) SyncVenues(ctx context.Context, by v1alpha1.ManagedBy, venues []v1alpha1.Venue, now time.Time) error {
+	for i, v := range venues {
+		if _, err := ParseVenue(v); err != nil {
+			return fmt.Errorf("services.booking.venues[%d]: %w", i, err)
+		}
+	}
+	err := s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error { return syncVenues(ctx, tx, by, venues, now) })
+	if err != nil {
+		return fmt.Errorf("bringing the venues in line with the manifest: %w", err)
+	}
+	return nil
+}
+
+func syncVenues(ctx context.Context, tx bun.Tx, by v1alpha1.ManagedBy, venues []v1alpha1.Venue, now time.Time) error {
+	var known []venueRow
+	if err := tx.NewSelect().Model(&known).Scan(ctx); err != nil {
+		return err
+	}
+	before := make(map[string]*venueRow, len(known))
+	for i := range known {
+		before[known[i].Name] = &known[i]
+	}
+	for i, spec := range venues {
+		old := before[spec.Name]
+		delete(before, spec.Name)
+		if old != nil && by != v1alpha1.ManagedByManifest {
+			continue
+		}
+		row, err := venueRowOf(spec, i, old)
+		if err != nil {
+			return err
+		}
+		if old != nil && row.Spec == old.Spec && row.Position == old.Position && old.RetiredAt == nil {
+			continue
+		}
+		if err := putVenue(ctx, tx, row); err != nil {
+			return err
+		}
+	}
+	if by != v1alpha1.ManagedByManifest {
+		return nil
+	}
+	for name, old := range before {
+		if old.RetiredAt != nil {
+			continue
+		}
+		if _, err := tx.NewUpdate().Model((*venueRow)(nil)).Set("retired_at = ?", now.Unix()).Where("name = ?", name).Exec(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func putVenue(ctx context.Context, tx bun.Tx, row venueRow) error {
+	_, err := tx.NewInsert().Model(&row).On("CONFLICT (name) DO UPDATE").
+		Set("position = EXCLUDED.position, spec = EXCLUDED.spec, places = EXCLUDED.places, retired_at = NULL").Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("keeping venue %q: %w", row.Name, err)
+	}
+	return nil
+}
+
+// SaveVenue makes a venue, or changes the one of that name: by a manager, in
+// the pages. Bookings stay as they are, whatever the venue's new rules.
+func (s *Store) SaveVenue(ctx context.Context, spec v1alpha1.Venue) error {
+	return s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		var known []venueRow
+		if err := tx.NewSelect().Model(&known).Scan(ctx); err != nil {
+			return fmt.Errorf("reading the venues: %w", err)
+		}
+		position := 0
+		var old *venueRow
+		for i := range known {
+			position = max(position, known[i].Position+1)
+			if known[i].Name == spec.Name {
+				old = &known[i]
+			}
+		}
+		if old != nil {
+			position = old.Position
+		}
+		row, err := venueRowOf(spec, position, old)
+		if err != nil {
+			return err
+		}
+		return putVenue(ctx, tx, row)
+	})
+}
+
+// ErrInUse means that a venue cannot be retired while it has live bookings.
+var ErrInUse = errors.New("the venue has bookings ahead")
+
+// RetireVenue takes a venue from the list of what can be booked. It returns
+// ErrInUse while there are bookings ahead, which a closure cancels or moves.
+func (s *Store) RetireVenue(ctx context.Context, name string, now time.Time) error {
+	return s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		n, err := tx.NewSelect().Model((*bookingRow)(nil)).Where("venue = ? AND end_at > ? AND ended_at IS NULL", name, now.Unix()).Count(ctx)
+		if err != nil {
+			return fmt.Errorf("looking for bookings of venue %q: %w", name, err)
+		}
+		if n > 0 {
+			return ErrInUse
+		}
+		result, err := tx.NewUpdate().Model((*venueRow)(nil)).Set("retired_at = ?", now.Unix()).Where("name = ? AND retired_at IS NULL", name).Exec(ctx)
+		if err != nil {
+			return fmt.Errorf("retiring venue %q: %w", name, err)
+		}
+		if n, err := result.RowsAffected(); err != nil || n == 0 {
+			return errors.Join(err, ErrNotFound)
+		}
+		return nil
+	})
+}
+
+// VenueSpec is a venue as the manifest or a manager wrote it, or ErrNotFound.
+func (s *Store) VenueSpec(ctx context.Context, name string) (v1alpha1.Venue, error) {
+	row, err := venueRowIn(ctx, s.db.Reader(), name)
+	if err != nil {
+		return v1alpha1.Venue{}, err
+	}
+	var spec v1alpha1.Venue
+	if err := json.Unmarshal([]byte(row.Spec), &spec); err != nil {
+		return v1alpha1.Venue{}, fmt.Errorf("venue %q in the database: %w", name, err)
+	}
+	return spec, nil
+}
+
+// Venues are the venues that can be booked, in the manifest's order, with the
+// closures that have not ended.
+func (s *Store) Venues(ctx context.Context, now time.Time) ([]Venue, error) {
+	var rows []venueRow
+	if err := s.db.Reader().NewSelect().Model(&rows).Where("retired_at IS NULL").Order("position", "name").Scan(ctx); err != nil {
+		return nil, fmt.Errorf("reading the venues: %w", err)
+	}
+	closures, err := closuresIn(ctx, s.db.Reader(), "", now)
+	if err != nil {
+		return nil, err
+	}
+	venues := make([]Venue, 0, len(rows))
+	for _, row := range rows {
+		v, err := row.venue()
+		if err != nil {
+			return nil, err
+		}
+		v.Closures = closures[v.Name]
+		venues = append(venues, v)
+	}
+	return venues, nil
+}
+
+// VenueNames are what people call the venues, retired ones too, by name.
+func (s *Store) VenueNames(ctx context.Context) (map[string]string, error) {
+	var rows []venueRow
+	if err := s.db.Reader().NewSelect().Model(&rows).Scan(ctx); err != nil {
+		return nil, fmt.Errorf("reading the venues: %w", err)
+	}
+	names := make(map[string]string, len(rows))
+	for _, row := range rows {
+		v, err := row.venue()
+		if err != nil {
+			return nil, err
+		}
+		names[row.Name] = v.DisplayName
+	}
+	return names, nil
+}
+
+// Venue is a venue that can be booked, with the closures that have not ended,
+// or ErrNotFound.
+func (s *Store) Venue(ctx context.Context, name string, now time.Time) (Venue, error) {
+	return venueIn(ctx, s.db.Reader(), name, now)
+}
+
+func venueIn(ctx context.Context, db bun.IDB, name string, now time.Time) (Venue, error) {
+	row, err := venueRowIn(ctx, db, name)
+	if err != nil {
+		return Venue{}, err
+	}
+	if row.RetiredAt != nil {
+		return Venue{}, ErrNotFound
+	}
+	return row.withClosures(ctx, db, now)
+}
+
+// knownVenueIn is a venue even if it was retired, or ErrNotFound.
+func knownVenueIn(ctx context.Context, db bun.IDB, name string, now time.Time) (Venue, error) {
+	row, err := venueRowIn(ctx, db, name)
+	if err != nil {
+		return Venue{}, err
+	}
+	return row.withClosures(ctx, db, now)
+}
+
+func venueRowIn(ctx context.Context, db bun.IDB, name string) (row venueRow, err error) {
+	err = db.NewSelect().Model(&row).Where("name = ?", name).Scan(ctx)
+	if errors.Is(err, sql.ErrNoRows) {
+		return row, ErrNotFound
+	}
+	if err != nil {
+		return row, fmt.Errorf("reading venue %q: %w", name, err)
+	}
+	return row, nil
+}
+
+func (r venueRow) withClosures(ctx context.Context, db bun.IDB, now time.Time) (Venue, error) {
+	v, err := r.venue()
+	if err != nil {
+		return Venue{}, err
+	}
+	closures, err := closuresIn(ctx, db, r.Name, now)
+	v.Closures = closures[r.Name]
+	return v, err
+}
+
+// closuresIn are the closures that have not ended, in order of time, by venue;
+// of one venue, or of all if the name is empty.
+func closuresIn(ctx context.Context, db bun.IDB, venue string, now time.Time) (map[string][]Closure, error) {
+	var rows []closureRow
+	q := db.NewSelect().Model(&rows).Where("end_at > ? AND ended_at IS NULL", now.Unix()).Order("start_at", "id")
+	if venue != "" {
+		q.Where("venue = ?", venue)
+	}
+	if err := q.Scan(ctx); err != nil {
+		return nil, fmt.Errorf("reading the closures: %w", err)
+	}
+	closures := map[string][]Closure{}
+	for _, row := range rows {
+		closures[row.Venue] = append(closures[row.Venue], row.closure())
+	}
+	return closures, nil
+}
+
+// doorCodeDigits is how long the code on a venue's door is.
+const doorCodeDigits = 6
+
+// DoorCode is the code on a venue's door by which people check in; it is made
+// when it is first asked for. Renewed, the one before is worth nothing.
+func (s *Store) DoorCode(ctx context.Context, venue string, renew bool) (code string, err error) {
+	row, err := venueRowIn(ctx, s.db.Reader(), venue)
+	if err != nil || row.DoorCode != "" && !renew {
+		return row.DoorCode, err
+	}
+	n, err := rand.Int(rand.Reader, big.NewInt(1_000_000))
+	if err != nil {
+		return "", fmt.Errorf("making a door code: %w", err)
+	}
+	err = s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		q := tx.NewUpdate().Model((*venueRow)(nil)).Set("door_code = ?", fmt.Sprintf("%0*d", doorCodeDigits, n)).Where("name = ?", venue)
+		if !renew {
+			q.Where("door_code = ''") // somebody else may have made it meanwhile
+		}
+		if _, err := q.Exec(ctx); err != nil {
+			return fmt.Errorf("keeping the door code of venue %q: %w", venue, err)
+		}
+		row, err = venueRowIn(ctx, tx, venue)
+		return err
+	})
+	return row.DoorCode, err
+}
