@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/a-h/templ"
@@ -34,16 +35,39 @@ func inputAttributes(f Input) templ.Attributes {
 	if f.Required {
 		a["required"] = true
 	}
-	var described []string
-	if f.Hint != "" {
-		described = append(described, f.ID+"-hint")
-	}
 	if f.Error != "" {
-		described = append(described, f.ID+"-error")
 		a["aria-invalid"] = "true"
 	}
-	if len(described) > 0 {
-		a["aria-describedby"] = strings.Join(described, " ")
+	if described := describedBy(f.ID, f.Hint, f.Error); described != "" {
+		a["aria-describedby"] = described
+	}
+	return a
+}
+
+func (c Choice) describedBy() string { return describedBy(c.ID, c.Hint, c.Error) }
+
+// describedBy names the elements with the hint and the error of a field.
+func describedBy(id, hint, mistake string) string {
+	var ids []string
+	if hint != "" {
+		ids = append(ids, id+"-hint")
+	}
+	if mistake != "" {
+		ids = append(ids, id+"-error")
+	}
+	return strings.Join(ids, " ")
+}
+
+func choiceAttributes(c Choice, i int) templ.Attributes {
+	a := templ.Attributes{"type": "radio", "name": c.Name, "value": c.Options[i].Value}
+	if c.Several {
+		a["type"] = "checkbox"
+	}
+	if i == 0 {
+		a["id"] = c.ID
+	}
+	if slices.Contains(c.Values, c.Options[i].Value) {
+		a["checked"] = true
 	}
 	return a
 }

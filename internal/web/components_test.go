@@ -180,13 +180,28 @@ func TestFilters(t *testing.T) {
 	v := view(t, newPages(t, Options{}), "en")
 	fields := templ.Join(
 		Field(v, Input{ID: "date", Name: "date", Type: "date", Label: "Day", Value: "2026-11-23", Min: "2026-11-01", Max: "2026-11-30"}),
-		Field(v, Input{ID: "venue", Name: "venue", Type: "select", Label: "Venue", Value: "b", Options: []Option{{"", "All"}, {"b", "<B>"}}}),
+		Field(v, Input{ID: "venue", Name: "venue", Type: "select", Label: "Venue", Value: "b", Options: []Option{{Label: "All"}, {Value: "b", Label: "<B>"}}}),
 	)
 	html := render(t, templ.ComponentFunc(func(ctx context.Context, w io.Writer) error {
 		return Filters(v, "/staff/").Render(templ.WithChildren(ctx, fields), w)
 	}))
 	has(t, html, `<form class="filters" method="get" action="/staff/">`, `<input value="2026-11-23"`, `max="2026-11-30" min="2026-11-01"`, `type="date"`,
 		`<select id="venue" name="venue"><option value="">All</option>`, `<option value="b" selected>&lt;B&gt;</option></select>`, ">Show</button>")
+}
+
+func TestChoices(t *testing.T) {
+	v := view(t, newPages(t, Options{}), "en")
+	c := Choice{
+		ID: "for", Name: "person", Legend: "Who is it for?", Hint: "Yourself or your family",
+		Options: []Option{{"1", "Myself", ""}, {"2", "<Mother>", "72"}}, Values: []string{"2"},
+	}
+	html := render(t, Choices(v, c))
+	has(t, html, `<fieldset class="choices" aria-describedby="for-hint"><legend>Who is it for?</legend>`, `id="for-hint"`,
+		`<input id="for" name="person" type="radio" value="1">`, "Myself",
+		`<input checked name="person" type="radio" value="2">`, "&lt;Mother&gt;", "72", "</fieldset>")
+	c.Several, c.Hint, c.Error = true, "", "Choose somebody"
+	has(t, render(t, Choices(v, c)), `has-error`, `aria-describedby="for-error"`, `id="for-error"`, "Error:", "Choose somebody",
+		`<input id="for" name="person" type="checkbox" value="1">`)
 }
 
 func TestNumbersAsPeopleReadThem(t *testing.T) {
