@@ -219,7 +219,7 @@ func TestRandomEvents(t *testing.T) {
 	from := moment(t, "2025-01-01T00:00:00Z")
 	text := rapid.StringOf(rapid.OneOf(
 		rapid.SampledFrom([]rune{'\n', ',', ';', ':', '"', '\'', ' ', '\t', '<', '>', '=', '^', '%', '{', '\\', 'n', 'N'}),
-		rapid.SampledFrom([]rune("自习室预约，；“靠窗”𠮷😀é́‍")),
+		rapid.SampledFrom([]rune("自习室预约，；“靠窗”𠮷😀é́\u200d")),
 		rapid.Rune().Filter(func(r rune) bool { return r >= ' ' && (r < 0x7f || r > 0x9f) && r != '\u2028' && r != '\u2029' }),
 	))
 	events := rapid.Custom(func(t *rapid.T) booking.Event {

@@ -5,7 +5,6 @@ package calendar
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -32,16 +31,16 @@ type event struct {
 type reader struct {
 	name    string
 	command []string
-	// present is the file without which it cannot run.
-	present string
+	// probe is a command that fails where the reader is missing.
+	probe []string
 	// backslashes says that it reads a backslash in a text rightly.
 	backslashes bool
 }
 
 var readers = []reader{
 	// It takes a backslash that stands before an n for a newline.
-	{name: "python3-icalendar", command: []string{"/usr/bin/python3", "read.py"}, present: "/usr/lib/python3/dist-packages/icalendar"},
-	{name: "ical.js", command: []string{"node", "read.mjs"}, present: "../node_modules/ical.js", backslashes: true},
+	{name: "python3-icalendar", command: []string{"/usr/bin/python3", "read.py"}, probe: []string{"/usr/bin/python3", "-c", "import icalendar"}},
+	{name: "ical.js", command: []string{"node", "read.mjs"}, probe: []string{"node", "-e", "import('ical.js')"}, backslashes: true},
 }
 
 // each runs f with every reader, as subtests. A reader that is missing is
@@ -62,9 +61,7 @@ func each(t *testing.T, f func(t *testing.T, r reader)) {
 }
 
 func (r reader) missing() error {
-	_, program := exec.LookPath(r.command[0])
-	_, library := os.Stat(r.present)
-	return errors.Join(program, library)
+	return exec.Command(r.probe[0], r.probe[1:]...).Run()
 }
 
 // read reads all texts in one process.
