@@ -177,6 +177,7 @@ type Attendant struct {
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=7
+	// +kubebuilder:validation:XValidation:rule="self.all(a, self.exists_one(b, a.from < b.to && b.from < a.to && a.days.exists(d, d in b.days)) || a.from >= a.to)",message="hours overlap on a day of the week: no two entries may share a day and a time; join them, or change from and to"
 	Hours []OpeningHours `json:"hours,omitempty"`
 }
 

@@ -43,6 +43,7 @@ spec:
         kind: Seats
         seats: 60
         slotMinutes: 60
+        minAge: 6
         closedDates: ["2028-02-29"]
         hours:
         - {days: [Monday, Tuesday], from: "08:00", to: "12:00"}
@@ -157,6 +158,12 @@ func TestRefused(t *testing.T) {
 		{"slot of three minutes", validCommunity, "spec.services.booking.venues.0.slotMinutes", 3, venue + ".slotMinutes", "greater than or equal to 5"},
 		{"seats in a room", validCommunity, "spec.services.booking.venues.0.kind", "Room", venue + ".seats", "only a venue of kind Seats has seats"},
 		{"no seats", validCommunity, "spec.services.booking.venues.0.seats", nil, venue + ".seats", "set seats"},
+		{"attendants in a room", validCommunity, "spec.services.booking.venues.0.attendants", []any{map[string]any{"name": "kong", "displayName": "孔"}}, venue + ".attendants", "only a venue of kind Attended has attendants"},
+		{"overlapping hours of an attendant", validCommunity, "spec.services.booking.venues.0.attendants", []any{map[string]any{"name": "kong", "displayName": "孔",
+			"hours": []any{hours("08:00", "12:00", "Monday"), hours("09:00", "10:00", "Monday")}}}, venue + ".attendants[0].hours", "hours overlap on a day of the week"},
+		{"duplicate attendant", validCommunity, "spec.services.booking.venues.0.attendants", []any{map[string]any{"name": "kong", "displayName": "孔"}, map[string]any{"name": "kong", "displayName": "孔"}}, venue + ".attendants[1]", "Duplicate value"},
+		{"ages the wrong way round", validCommunity, "spec.services.booking.venues.0.maxAge", 5, venue + ".maxAge", "must not be below minAge"},
+		{"buffer of three minutes", validCommunity, "spec.services.booking.venues.0.bufferMinutes", 3, venue + ".bufferMinutes", "multiple of 5"},
 		{"no such date", validCommunity, "spec.services.booking.venues.0.closedDates.0", "2027-02-29", venue + ".closedDates[0]", "must be of type date"},
 		{"duplicate venue", validCommunity, "spec.services.booking.venues", []any{venueNamed("study"), venueNamed("study")}, "spec.services.booking.venues[1]", "Duplicate value"},
 		{"duplicate estate", validCommunity, "spec.estates.1.name", "first", "spec.estates[1]", "Duplicate value"},
