@@ -34,7 +34,7 @@ func measureMemory(ctx context.Context, b *bench) ([]row, error) {
 	if err := in.Start(ctx); err != nil {
 		return nil, err
 	}
-	client := in.Client(1)
+	client := instance.Client(1)
 	for _, path := range []string{"/", "/booking/", "/booking/api/v1/venues"} {
 		if err := get(ctx, client, in.URL()+path); err != nil {
 			return nil, err

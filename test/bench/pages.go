@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/uuid"
 	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"github.com/linli-io/linli/test/instance"
 )
 
 const (
@@ -44,7 +46,7 @@ func measurePages(ctx context.Context, b *bench) ([]row, error) {
 		return nil, err
 	}
 
-	client := in.Client(1)
+	client := instance.Client(1)
 	day := func(n int) string { return today.AddDate(0, 0, 1+n%(futureDays-1)).Format(time.DateOnly) }
 	kinds := []struct {
 		name string

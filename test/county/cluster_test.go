@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/linli-io/linli/test/instance"
 )
 
 // county is the cluster that all tests of this package share.
@@ -146,18 +148,12 @@ func (c *cluster) token(t *testing.T, community, person string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// client reaches every *.localhost name over the loopback address, as browsers
-// do by themselves; Go's resolver does not know these names.
-var client = &http.Client{
-	Timeout: 20 * time.Second,
-	Transport: &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-		_, port, err := net.SplitHostPort(address)
-		if err != nil {
-			return nil, err
-		}
-		return (&net.Dialer{}).DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
-	}},
-}
+// client reaches the communities by their host names.
+var client = func() *http.Client {
+	c := instance.Client(2)
+	c.Timeout = 20 * time.Second
+	return c
+}()
 
 // call sends JSON and decodes the JSON answer into out, unless that is nil.
 func call(t *testing.T, method, url, token string, in, out any) *http.Response {

@@ -30,7 +30,9 @@ const startTimeout = 60 * time.Second
 // goroutines; Start, Kill and Stop by one at a time.
 type Instance struct {
 	binary  string
-	dir     string
+	shared  string // directory of what all replicas of a community have mounted
+	dir     string // directory of its own
+	storage string // the argument that says where its data is
 	host    string // the community's own host name, the only one it answers for
 	address string
 	metrics string
@@ -42,33 +44,73 @@ type Instance struct {
 	up   chan struct{} // closed while the instance is ready
 }
 
-// New writes the configuration beneath dir, which must exist. Nothing runs yet.
+// New writes the configuration beneath dir, which must exist. The data is kept
+// in SQLite. Nothing runs yet.
 func New(binary, dir string, community *v1alpha1.Community, release *v1alpha1.Release) (*Instance, error) {
-	in := &Instance{
-		binary: binary, dir: dir, up: make(chan struct{}),
-		host: community.Name + "." + release.Class.Domain,
+	if err := writeMounted(dir, community, release); err != nil {
+		return nil, err
 	}
-	for _, d := range []string{in.configDir(), in.keysDir(), in.DataDir()} {
-		if err := os.MkdirAll(d, 0o700); err != nil {
+	in, err := newInstance(binary, dir, dir, community, release)
+	if err != nil {
+		return nil, err
+	}
+	in.storage = "--data=" + in.DataDir()
+	return in, os.Mkdir(in.DataDir(), 0o700)
+}
+
+// NewReplicas writes the configuration beneath dir, which must exist, for
+// several instances of one community that share configuration, keys and a
+// PostgreSQL database: an instance for each connection string. Nothing runs yet.
+func NewReplicas(binary, dir string, community *v1alpha1.Community, release *v1alpha1.Release, dsns ...string) ([]*Instance, error) {
+	if err := writeMounted(dir, community, release); err != nil {
+		return nil, err
+	}
+	var replicas []*Instance
+	for i, dsn := range dsns {
+		own := filepath.Join(dir, fmt.Sprintf("replica-%d", i))
+		database := filepath.Join(own, "database")
+		if err := os.MkdirAll(database, 0o700); err != nil {
 			return nil, err
 		}
+		if err := os.WriteFile(filepath.Join(database, "dsn"), []byte(dsn), 0o600); err != nil {
+			return nil, err
+		}
+		in, err := newInstance(binary, dir, own, community, release)
+		if err != nil {
+			return nil, err
+		}
+		in.storage = "--database=" + database
+		replicas = append(replicas, in)
 	}
-	if err := writeYAML(filepath.Join(in.configDir(), "community.yaml"), community); err != nil {
-		return nil, err
+	return replicas, nil
+}
+
+func newInstance(binary, shared, dir string, community *v1alpha1.Community, release *v1alpha1.Release) (*Instance, error) {
+	in := &Instance{
+		binary: binary, shared: shared, dir: dir, up: make(chan struct{}),
+		host: community.Name + "." + release.Class.Domain,
 	}
-	if err := writeYAML(filepath.Join(in.configDir(), "release.yaml"), release); err != nil {
-		return nil, err
+	var err error
+	in.address, in.metrics, err = freeAddresses()
+	return in, err
+}
+
+// writeMounted writes what a Pod of the community has mounted.
+func writeMounted(dir string, community *v1alpha1.Community, release *v1alpha1.Release) error {
+	for _, d := range []string{configDir(dir), keysDir(dir)} {
+		if err := os.Mkdir(d, 0o700); err != nil {
+			return err
+		}
+	}
+	if err := writeYAML(filepath.Join(configDir(dir), "community.yaml"), community); err != nil {
+		return err
+	}
+	if err := writeYAML(filepath.Join(configDir(dir), "release.yaml"), release); err != nil {
+		return err
 	}
 	key := make([]byte, 32)
 	rand.Read(key) // never fails, see its documentation
-	if err := os.WriteFile(filepath.Join(in.keysDir(), "session.key"), key, 0o600); err != nil {
-		return nil, err
-	}
-	var err error
-	if in.address, in.metrics, err = freeAddresses(); err != nil {
-		return nil, err
-	}
-	return in, nil
+	return os.WriteFile(filepath.Join(keysDir(dir), "session.key"), key, 0o600)
 }
 
 func writeYAML(path string, v any) error {
@@ -94,17 +136,18 @@ func freeAddresses() (string, string, error) {
 	return found[0], found[1], nil
 }
 
-func (in *Instance) configDir() string { return filepath.Join(in.dir, "config") }
-func (in *Instance) keysDir() string   { return filepath.Join(in.dir, "keys") }
+func configDir(shared string) string { return filepath.Join(shared, "config") }
+func keysDir(shared string) string   { return filepath.Join(shared, "keys") }
 
-// DataDir is the directory of the services' databases.
+// DataDir is the directory of the services' databases, of an instance that New
+// made.
 func (in *Instance) DataDir() string { return filepath.Join(in.dir, "data") }
 
 // LogPath is the file that all runs of the instance write their log to.
 func (in *Instance) LogPath() string { return filepath.Join(in.dir, "log") }
 
 // URL is the address that residents would reach, without a slash at the end.
-// Only clients made by Client know the way to it.
+// Clients made by Client know the way to it.
 func (in *Instance) URL() string {
 	_, port, err := net.SplitHostPort(in.address)
 	if err != nil {
@@ -113,12 +156,20 @@ func (in *Instance) URL() string {
 	return "http://" + net.JoinHostPort(in.host, port)
 }
 
-// Client returns a client that finds the instance whatever the machine's
-// resolver makes of its host name, and keeps that many connections.
-func (in *Instance) Client(connections int) *http.Client {
+// Client returns a client that reaches every host name on the loopback address,
+// as browsers do with *.localhost and Go's resolver does not. It keeps that
+// many connections to each.
+func Client(connections int) *http.Client {
+	var dialer net.Dialer
 	return &http.Client{Transport: &http.Transport{
 		MaxIdleConnsPerHost: connections,
-		DialContext:         func(ctx context.Context, _, _ string) (net.Conn, error) { return in.Dial(ctx) },
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			_, port, err := net.SplitHostPort(address)
+			if err != nil {
+				return nil, err
+			}
+			return dialer.DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
+		},
 	}}
 }
 
@@ -136,7 +187,7 @@ func (in *Instance) Start(ctx context.Context) error {
 	}
 	defer log.Close() // the child keeps its own copy
 	cmd := exec.Command(in.binary, "serve", "portal", "booking",
-		"--config="+in.configDir(), "--keys="+in.keysDir(), "--data="+in.DataDir(),
+		"--config="+configDir(in.shared), "--keys="+keysDir(in.shared), in.storage,
 		"--address="+in.address, "--metrics-address="+in.metrics,
 		"--termination-message="+filepath.Join(in.dir, "termination-message"))
 	cmd.Stdout, cmd.Stderr = log, log
@@ -187,6 +238,26 @@ func (in *Instance) awaitReady(ctx context.Context, gone <-chan struct{}) error 
 			return fmt.Errorf("linli serve is not ready: %w", ctx.Err())
 		case <-poll.C:
 		}
+	}
+}
+
+// Up says whether the instance is ready, as far as is known.
+func (in *Instance) Up() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.cmd == nil {
+		return false
+	}
+	select {
+	case <-in.gone:
+		return false
+	default:
+	}
+	select {
+	case <-in.up:
+		return true
+	default:
+		return false
 	}
 }
 

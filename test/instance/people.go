@@ -18,7 +18,7 @@ type Person struct {
 // People signs the demo people in, the way scripts do. Tokens are good for an
 // hour and outlive restarts.
 func (in *Instance) People(ctx context.Context) ([]Person, error) {
-	client := in.Client(1)
+	client := Client(1)
 	defer client.CloseIdleConnections()
 	var list struct {
 		People []struct {

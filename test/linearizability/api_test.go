@@ -26,7 +26,7 @@ type api struct {
 }
 
 func newAPI(in *instance.Instance, p instance.Person) *api {
-	return &api{base: in.URL(), person: p, http: in.Client(1)}
+	return &api{base: in.URL(), person: p, http: instance.Client(1)}
 }
 
 func (a *api) close() { a.http.CloseIdleConnections() }
