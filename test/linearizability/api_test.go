@@ -9,24 +9,29 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/linli-io/linli/test/instance"
 )
 
-// errNoAnswer says that a request may or may not have had its effect: the
-// connection broke, or the server gave up on the request.
-var errNoAnswer = errors.New("no answer")
+var (
+	// errNoAnswer says that a request may or may not have had its effect: the
+	// connection broke, or the server gave up on the request.
+	errNoAnswer = errors.New("no answer")
+	// errNotSent says that nobody was there to take the request.
+	errNotSent = fmt.Errorf("%w: not sent", errNoAnswer)
+)
 
-// api is the JSON API as one person uses it.
+// api is the JSON API as one person uses it, through one replica at a time.
 type api struct {
-	base   string
+	at     *instance.Instance
 	person instance.Person
 	http   *http.Client
 }
 
-func newAPI(in *instance.Instance, p instance.Person) *api {
-	return &api{base: in.URL(), person: p, http: instance.Client(1)}
+func newAPI(at *instance.Instance, p instance.Person) *api {
+	return &api{at: at, person: p, http: instance.Client(1)}
 }
 
 func (a *api) close() { a.http.CloseIdleConnections() }
@@ -48,11 +53,13 @@ func noteOf(operation int32) string { return notePrefix + strconv.Itoa(int(opera
 
 const notePrefix = "operation "
 
-func (a *api) book(ctx context.Context, in input, idempotencyKey string) (booking, output, error) {
-	start, end := slotTimes(in)
-	body := map[string]any{"venue": in.table.venue, "start": start, "end": end, "note": noteOf(in.booking)}
-	if in.place != anyPlace {
-		body["place"] = in.place + 1
+func (a *api) book(ctx context.Context, in input, b book, idempotencyKey string) (booking, output, error) {
+	body := map[string]any{
+		"venue": in.table.venue, "note": noteOf(in.booking),
+		"start": timeOf(in.table, b.from), "end": timeOf(in.table, b.to),
+	}
+	if b.place != anyPlace {
+		body["place"] = b.place + 1
 	}
 	var made booking
 	status, err := a.call(ctx, http.MethodPost, "/bookings", idempotencyKey, body, &made)
@@ -149,7 +156,7 @@ func (a *api) call(ctx context.Context, method, path, idempotencyKey string, bod
 		}
 		content = bytes.NewReader(b)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, a.base+"/booking/api/v1"+path, content)
+	req, err := http.NewRequestWithContext(ctx, method, a.at.URL()+"/booking/api/v1"+path, content)
 	if err != nil {
 		return 0, err
 	}
@@ -161,6 +168,9 @@ func (a *api) call(ctx context.Context, method, path, idempotencyKey string, bod
 		req.Header.Set("Idempotency-Key", idempotencyKey)
 	}
 	res, err := a.http.Do(req)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return 0, errNotSent
+	}
 	if err != nil {
 		return 0, fmt.Errorf("%w: %v", errNoAnswer, err)
 	}

@@ -19,8 +19,8 @@ const clients = 64
 
 // fight is what clients and the killer share while they are at it.
 type fight struct {
-	seed    uint64
-	server  *instance.Instance
+	seed uint64
+	*deployment
 	tables  []tableKey
 	persons []instance.Person
 	epoch   time.Time
@@ -35,8 +35,8 @@ type fight struct {
 }
 
 // run lets the clients loose for so many operations and kills and restarts the
-// server so many times meanwhile, at moments that depend on the seed. It
-// returns what the clients have seen.
+// replicas in turn so many times meanwhile, at moments that depend on the
+// seed. It returns what the clients have seen.
 func (f *fight) run(t *testing.T, operations int32, kills int) []porcupine.Operation {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -54,24 +54,23 @@ func (f *fight) run(t *testing.T, operations int32, kills int) []porcupine.Opera
 
 	var killer, fighters sync.WaitGroup
 	killer.Go(func() {
+		turn := 0
 		for range sign {
-			err := f.server.Kill()
-			if err == nil {
-				err = f.server.Start(ctx)
-			}
-			if err != nil {
+			if err := f.restart(ctx, turn%len(f.replicas)); err != nil {
 				f.fail(err)
 				cancel()
 				return
 			}
+			turn++
 		}
 	})
 	for i := range clients {
 		fighters.Go(func() {
 			c := &fighter{
 				fight: f, number: i,
-				rng: rand.New(rand.NewPCG(f.seed, uint64(i)+1)),
-				api: newAPI(f.server, f.persons[i%len(f.persons)]),
+				rng:  rand.New(rand.NewPCG(f.seed, uint64(i)+1)),
+				api:  newAPI(nil, f.persons[i%len(f.persons)]),
+				turn: i,
 			}
 			defer c.api.close()
 			for ctx.Err() == nil {
@@ -121,38 +120,59 @@ type fighter struct {
 	number int
 	rng    *rand.Rand
 	api    *api
-	mine   []holding
+	turn   int // counts requests, which go to the replicas by turns
+	mine   []acknowledged
 }
 
-// holding is a booking that the service has acknowledged.
-type holding struct {
+// acknowledged is a booking that the service has acknowledged.
+type acknowledged struct {
 	booking int32
 	id      string
 	table   tableKey
 }
 
+// moves are what a client can do, and how often it does it.
+var moves = []struct {
+	weight int
+	// own says that the move needs a booking of the client's own.
+	own bool
+	do  func(c *fighter, ctx context.Context, n int32) error
+}{
+	{30, true, (*fighter).cancel},
+	{10, true, (*fighter).read},
+	{10, false, (*fighter).look},
+	{50, false, (*fighter).book},
+}
+
 // act does one operation, chosen at random, and records it.
 func (c *fighter) act(ctx context.Context, n int32) error {
-	dice := c.rng.IntN(100)
-	switch {
-	case len(c.mine) > 0 && dice < 30:
-		return c.cancel(ctx)
-	case len(c.mine) > 0 && dice < 40:
-		return c.read(ctx)
-	case dice < 50:
-		return c.look(ctx)
-	default:
-		return c.book(ctx, n)
+	total := 0
+	for _, m := range moves {
+		if !m.own || len(c.mine) > 0 {
+			total += m.weight
+		}
 	}
+	dice := c.rng.IntN(total)
+	for _, m := range moves {
+		if m.own && len(c.mine) == 0 {
+			continue
+		}
+		if dice -= m.weight; dice < 0 {
+			return m.do(c, ctx, n)
+		}
+	}
+	panic("the dice shows more than all moves weigh")
 }
 
 func (c *fighter) book(ctx context.Context, n int32) error {
 	key := c.tables[c.rng.IntN(len(c.tables))]
 	span := 1 + c.rng.IntN(maxSpan)
-	in := input{kind: book, table: key, booking: n, span: span, start: c.rng.IntN(slotsPerDay - span + 1), place: anyPlace}
+	want := book{place: anyPlace}
+	want.from, want.to = slotCells(c.rng.IntN(slotsPerDay-span+1), span)
 	if c.rng.IntN(2) == 0 {
-		in.place = c.rng.IntN(key.places)
+		want.place = c.rng.IntN(key.places)
 	}
+	in := input{table: key, booking: n, operation: want}
 	// Without a key a broken request is not sent again: it might book twice.
 	idempotency := ""
 	if c.rng.IntN(3) > 0 {
@@ -164,11 +184,14 @@ func (c *fighter) book(ctx context.Context, n int32) error {
 	out, err := c.attempt(ctx, in, idempotency != "", func() (output, error) {
 		var out output
 		var err error
-		made, out, err = c.api.book(ctx, in, idempotency)
+		made, out, err = c.api.book(ctx, in, want, idempotency)
 		if err != nil || out.outcome != done || !again {
 			return out, err
 		}
-		repeated, _, err := c.api.book(ctx, in, idempotency)
+		if err := c.rotate(ctx); err != nil {
+			return out, err
+		}
+		repeated, _, err := c.api.book(ctx, in, want, idempotency)
 		if err == nil && repeated.ID != made.ID {
 			err = fmt.Errorf("Idempotency-Key %s gave booking %s, repeated %s", idempotency, made.ID, repeated.ID)
 		}
@@ -177,17 +200,17 @@ func (c *fighter) book(ctx context.Context, n int32) error {
 	if err != nil || out.outcome != done {
 		return err
 	}
-	if in.place != anyPlace && out.place != in.place {
-		return fmt.Errorf("asked for place %d, got %d", in.place+1, out.place+1)
+	if want.place != anyPlace && out.place != want.place {
+		return fmt.Errorf("asked for place %d, got %d", want.place+1, out.place+1)
 	}
-	c.mine = append(c.mine, holding{booking: n, id: made.ID, table: key})
+	c.mine = append(c.mine, acknowledged{booking: n, id: made.ID, table: key})
 	return nil
 }
 
-func (c *fighter) cancel(ctx context.Context) error {
+func (c *fighter) cancel(ctx context.Context, _ int32) error {
 	i := c.rng.IntN(len(c.mine))
 	h := c.mine[i]
-	in := input{kind: cancel, table: h.table, booking: h.booking}
+	in := input{table: h.table, booking: h.booking, operation: cancel{}}
 	out, err := c.attempt(ctx, in, c.rng.IntN(3) > 0, func() (output, error) { return c.api.cancel(ctx, h.id) })
 	if err != nil {
 		return err
@@ -201,47 +224,63 @@ func (c *fighter) cancel(ctx context.Context) error {
 	return nil
 }
 
-func (c *fighter) read(ctx context.Context) error {
+func (c *fighter) read(ctx context.Context, _ int32) error {
 	h := c.mine[c.rng.IntN(len(c.mine))]
-	in := input{kind: read, table: h.table, booking: h.booking}
+	in := input{table: h.table, booking: h.booking, operation: read{}}
 	_, err := c.attempt(ctx, in, true, func() (output, error) { return c.api.read(ctx, h.id) })
 	return err
 }
 
-func (c *fighter) look(ctx context.Context) error {
-	in := input{kind: look, table: c.tables[c.rng.IntN(len(c.tables))]}
+func (c *fighter) look(ctx context.Context, _ int32) error {
+	in := input{table: c.tables[c.rng.IntN(len(c.tables))], operation: look{}}
 	_, err := c.attempt(ctx, in, true, func() (output, error) { return c.api.availability(ctx, in.table) })
 	return err
 }
 
+// rotate turns to the next replica that is up. Where none is, it waits.
+func (c *fighter) rotate(ctx context.Context) error {
+	for range c.replicas {
+		c.turn++
+		c.api.at = c.replicas[c.turn%len(c.replicas)]
+		if c.api.at.Up() {
+			return nil
+		}
+	}
+	return c.api.at.AwaitUp(ctx)
+}
+
 // attempt sends a request, again and again if it may be repeated and the
-// connection breaks, and records the operation with what came of it.
+// connection breaks, each time to the next replica, and records the operation
+// with what came of it.
 //
 // The usual way with an operation that was never answered is to let it take
 // effect at any later time. Here it is known better: connections break because
-// the process is killed, and what a dead process has not done it will not do.
-// So such an operation ends, its outcome unknown, when the next process is
-// ready.
+// the process is killed, and what a dead process has not done it will not do,
+// nor will the database on its behalf once it knows that the process is dead.
+// So such an operation ends, its outcome unknown, when the replica is up again.
 func (c *fighter) attempt(ctx context.Context, in input, repeat bool, send func() (output, error)) (output, error) {
 	op := porcupine.Operation{ClientId: c.number, Input: in, Call: c.now()}
-	out, err := send()
-	for errors.Is(err, errNoAnswer) {
-		if err := c.server.AwaitUp(ctx); err != nil {
+	var out output
+	for {
+		if err := c.rotate(ctx); err != nil {
 			return out, err
 		}
-		if !repeat {
+		var err error
+		if out, err = send(); err == nil {
+			c.answered.Add(1)
 			break
 		}
-		out, err = send()
-	}
-	switch {
-	case err == nil:
-		c.answered.Add(1)
-	case errors.Is(err, errNoAnswer):
-		out.outcome = unknown
-		c.unanswered.Add(1)
-	default:
-		return out, err
+		if !errors.Is(err, errNoAnswer) {
+			return out, err
+		}
+		if !repeat && !errors.Is(err, errNotSent) {
+			if err := c.api.at.AwaitUp(ctx); err != nil {
+				return out, err
+			}
+			out.outcome = unknown
+			c.unanswered.Add(1)
+			break
+		}
 	}
 	op.Return, op.Output = c.now(), out
 	c.mu.Lock()

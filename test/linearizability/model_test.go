@@ -2,104 +2,18 @@ package linearizability
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/anishathalye/porcupine"
 )
 
-// What can be held: every venue is open for slotsPerDay slots, and the largest
-// has maxPlaces places.
+// A day has dayCells cells of cellMinutes, counted from midnight. What can be
+// held is a cell of a place; places are counted from 0.
 const (
-	slotsPerDay = 12
-	maxPlaces   = 3
+	cellMinutes = 5
+	dayCells    = 24 * 60 / cellMinutes
 )
-
-// table is one venue on one day: which booking holds which place in which
-// slot. Bookings are numbered by the operation that made them; 0 is nobody.
-type table [slotsPerDay][maxPlaces]int32
-
-func (t table) free(start, span, place int) bool {
-	for s := start; s < start+span; s++ {
-		if t[s][place] != 0 {
-			return false
-		}
-	}
-	return true
-}
-
-func (t table) hold(booking int32, start, span, place int) table {
-	for s := start; s < start+span; s++ {
-		t[s][place] = booking
-	}
-	return t
-}
-
-func (t table) holds(booking int32) bool {
-	for s := range t {
-		for p := range t[s] {
-			if t[s][p] == booking {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func (t table) release(booking int32) table {
-	for s := range t {
-		for p := range t[s] {
-			if t[s][p] == booking {
-				t[s][p] = 0
-			}
-		}
-	}
-	return t
-}
-
-// left counts the free places of each slot of a venue with that many places.
-func (t table) left(places int) [slotsPerDay]int {
-	var n [slotsPerDay]int
-	for s := range t {
-		for p := range places {
-			if t[s][p] == 0 {
-				n[s]++
-			}
-		}
-	}
-	return n
-}
-
-func (t table) String() string {
-	var b strings.Builder
-	for s := range t {
-		fmt.Fprintf(&b, "%d:%v ", s, t[s])
-	}
-	return b.String()
-}
-
-// kind is what an operation does.
-type kind int
-
-const (
-	book kind = iota
-	cancel
-	read     // one booking, by its owner
-	look     // the day's availability
-	lastLook // the whole table as it is kept in the database after the fight
-)
-
-// anyPlace leaves the choice of the place to the service.
-const anyPlace = -1
-
-// input is what an operation asks for.
-type input struct {
-	kind    kind
-	table   tableKey
-	booking int32 // the booking that is made, cancelled or read
-	start   int   // first slot
-	span    int   // slots
-	place   int   // counted from 0, or anyPlace
-}
 
 // tableKey names a table. A history is linearizable if it is for each table.
 type tableKey struct {
@@ -108,25 +22,107 @@ type tableKey struct {
 	places int
 }
 
+// table is one venue on one day: who holds which cells of which place. It is
+// kept in order and never changed; operations make new ones.
+type table []holding
+
+// holding is a span of cells of one place. Bookings are numbered by the
+// operation that made them.
+type holding struct {
+	booking  int32
+	place    int
+	from, to int // cells; to is the first one that is not held
+}
+
+func compareHoldings(a, b holding) int { return int(a.booking - b.booking) }
+
+// free says whether nobody holds any of the cells.
+func (t table) free(place, from, to int) bool {
+	return !slices.ContainsFunc(t, func(h holding) bool { return h.place == place && h.from < to && from < h.to })
+}
+
+// anyFree says whether the cells are free on one of the places.
+func (t table) anyFree(places, from, to int) bool {
+	for p := range places {
+		if t.free(p, from, to) {
+			return true
+		}
+	}
+	return false
+}
+
+// hold is the table with one more holding.
+func (t table) hold(h holding) table {
+	i, _ := slices.BinarySearchFunc(t, h, compareHoldings)
+	return slices.Insert(slices.Clone(t), i, h)
+}
+
+func (t table) holds(booking int32) bool {
+	return slices.ContainsFunc(t, func(h holding) bool { return h.booking == booking })
+}
+
+// release is the table without what a booking holds, if anything.
+func (t table) release(booking int32) table {
+	if !t.holds(booking) {
+		return t
+	}
+	return slices.DeleteFunc(slices.Clone(t), func(h holding) bool { return h.booking == booking })
+}
+
+func (t table) String() string {
+	var b strings.Builder
+	for _, h := range t {
+		fmt.Fprintf(&b, "#%d place %d %s–%s; ", h.booking, h.place+1, clock(h.from), clock(h.to))
+	}
+	return b.String()
+}
+
+func clock(cell int) string {
+	return fmt.Sprintf("%02d:%02d", cell*cellMinutes/60, cell*cellMinutes%60)
+}
+
+// input is what a client asks for: an operation on a booking of a table.
+type input struct {
+	table   tableKey
+	booking int32 // the booking that is made, changed or read; 0 if it is about all
+	operation
+}
+
+// operation is a kind of request with what is particular to it.
+type operation interface {
+	// step says whether the answer fits the table, and what the table is after
+	// it: the sequential truth.
+	step(t table, in input, out output) (bool, table)
+	// settle is for an operation without an answer: what the record of its
+	// booking, if there is one, says after the fight of what came of it. false
+	// means that it had no effect.
+	settle(r record, kept bool) (output, bool)
+	// describe is for people who look at a history.
+	describe(in input, out output) string
+}
+
 // outcome is what the service answered.
 type outcome int
 
 const (
 	done    outcome = iota
-	refused         // book: taken. read: cancelled
+	refused         // not so because of what others hold
 	unknown         // the connection broke before an answer came
 )
+
+func (o outcome) String() string {
+	return map[outcome]string{done: "done", refused: "refused", unknown: "unknown"}[o]
+}
 
 // output is the answer to an operation.
 type output struct {
 	outcome outcome
 	place   int              // book: the place that was given
-	left    [slotsPerDay]int // look
+	left    [slotsPerDay]int // look: free places by slot
 	table   table            // lastLook
 }
 
-// model is the sequential truth: a booking gets its cells if and only if all
-// of them are free; a cancellation frees them.
+// model is the sequential truth, table by table.
 var model = porcupine.Model{
 	Partition: func(history []porcupine.Operation) [][]porcupine.Operation {
 		at := map[tableKey]int{}
@@ -143,72 +139,36 @@ var model = porcupine.Model{
 		}
 		return parts
 	},
-	Init: func() any { return table{} },
+	Init: func() any { return table(nil) },
 	Step: func(state, in, out any) (bool, any) {
-		ok, next := step(state.(table), in.(input), out.(output))
+		i := in.(input)
+		ok, next := i.step(state.(table), i, out.(output))
 		return ok, next
 	},
-	DescribeOperation: func(in, out any) string { return describe(in.(input), out.(output)) },
-	DescribeState:     func(state any) string { return state.(table).String() },
+	Equal: func(a, b any) bool { return slices.Equal(a.(table), b.(table)) },
+	DescribeOperation: func(in, out any) string {
+		i := in.(input)
+		return i.describe(i, out.(output))
+	},
+	DescribeState: func(state any) string { return state.(table).String() },
 }
 
-func step(t table, in input, out output) (bool, table) {
-	switch in.kind {
-	case book:
-		if out.outcome == done {
-			return t.free(in.start, in.span, out.place), t.hold(in.booking, in.start, in.span, out.place)
-		}
-		if in.place != anyPlace {
-			return !t.free(in.start, in.span, in.place), t
-		}
-		for p := range in.table.places {
-			if t.free(in.start, in.span, p) {
-				return false, t
-			}
-		}
-		return true, t
-	case cancel:
-		return true, t.release(in.booking) // cancelling again changes nothing
-	case read:
-		return t.holds(in.booking) == (out.outcome == done), t
-	case look:
-		return t.left(in.table.places) == out.left, t
-	default:
-		return t == out.table, t
-	}
-}
-
-func describe(in input, out output) string {
-	answer := map[outcome]string{done: "done", refused: "refused", unknown: "unknown"}[out.outcome]
-	switch in.kind {
-	case book:
-		place := "any place"
-		if in.place != anyPlace {
-			place = fmt.Sprintf("place %d", in.place+1)
-		}
-		if out.outcome == done {
-			answer = fmt.Sprintf("place %d", out.place+1)
-		}
-		return fmt.Sprintf("book #%d slots %d–%d, %s → %s", in.booking, in.start, in.start+in.span-1, place, answer)
-	case cancel:
-		return fmt.Sprintf("cancel #%d → %s", in.booking, answer)
-	case read:
-		return fmt.Sprintf("read #%d → %s", in.booking, answer)
-	case look:
-		return fmt.Sprintf("availability → %v", out.left)
-	default:
-		return fmt.Sprintf("database → %v", out.table)
-	}
+// record is a booking as the database keeps it after the fight.
+type record struct {
+	id         string
+	venue, day string
+	holding
+	cancelled bool
 }
 
 // complete turns what the clients saw into the history to be checked.
 //
 // An operation without an answer took effect or it did not; the database after
 // the fight says which, because every booking carries the number of its
-// operation and a cancelled booking stays on record. One that took effect is in
-// the history; one that did not is left out. To leave it out is sound: if some
-// client has seen its effect, the history without it has no order that
-// explains what that client saw.
+// operation and stays on record. One that took effect is in the history; one
+// that did not is left out. To leave it out is sound: if some client has seen
+// its effect, the history without it has no order that explains what that
+// client saw.
 func complete(seen []porcupine.Operation, final map[int32]record) []porcupine.Operation {
 	var history []porcupine.Operation
 	tables := map[tableKey]table{}
@@ -217,37 +177,30 @@ func complete(seen []porcupine.Operation, final map[int32]record) []porcupine.Op
 		in, out := op.Input.(input), op.Output.(output)
 		end = max(end, op.Return)
 		if _, known := tables[in.table]; !known {
-			tables[in.table] = table{}
+			tables[in.table] = nil
 		}
-		rec, made := final[in.booking]
-		switch {
-		case out.outcome != unknown:
-		case in.kind == book && made:
-			out.outcome, out.place = done, rec.place
-		case in.kind == cancel && rec.cancelled:
-		default: // no effect, or only a question
-			continue
+		if out.outcome == unknown {
+			rec, kept := final[in.booking]
+			settled, effect := in.settle(rec, kept)
+			if !effect {
+				continue
+			}
+			op.Output = settled
 		}
-		op.Output = out
 		history = append(history, op)
-		if in.kind == book && made && !rec.cancelled {
-			tables[in.table] = tables[in.table].hold(in.booking, rec.start, rec.span, rec.place)
+	}
+	for _, rec := range final {
+		for key := range tables {
+			if key.venue == rec.venue && key.day == rec.day && !rec.cancelled {
+				tables[key] = tables[key].hold(rec.holding)
+			}
 		}
 	}
 	for key, t := range tables {
 		history = append(history, porcupine.Operation{
-			Input: input{kind: lastLook, table: key}, Output: output{table: t},
+			Input: input{table: key, operation: lastLook{}}, Output: output{table: t},
 			Call: end + 1, Return: end + 2,
 		})
 	}
 	return history
-}
-
-// record is a booking as the database keeps it after the fight.
-type record struct {
-	id          string
-	venue, day  string
-	place       int // counted from 0
-	start, span int // slots
-	cancelled   bool
 }

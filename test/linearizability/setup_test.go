@@ -8,11 +8,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
+// Every venue is open for slotsPerDay slots of an hour, and the largest has
+// maxPlaces places.
 const (
-	timeZone  = "Asia/Shanghai"
-	firstHour = 8 // slots last an hour and begin at 08:00
-	maxSpan   = 3
-	days      = 3
+	timeZone    = "Asia/Shanghai"
+	firstHour   = 8
+	slotsPerDay = 12
+	maxPlaces   = 3
+	maxSpan     = 3 // slots of one booking
+	days        = 3
 )
 
 // venues are what the clients fight for: few places, so that most requests
@@ -84,15 +88,24 @@ var location = func() *time.Location {
 	return l
 }()
 
-// slotTimes are the times of a request's first and last slot's bounds.
-func slotTimes(in input) (start, end time.Time) {
-	day, err := time.ParseInLocation(time.DateOnly, in.table.day, location)
+// slotCells are the cells of a number of slots.
+func slotCells(first, span int) (from, to int) {
+	const slotCells = 60 / cellMinutes
+	from = (firstHour + first) * slotCells
+	return from, from + span*slotCells
+}
+
+// timeOf is when a cell of a table's day begins.
+func timeOf(key tableKey, cell int) time.Time {
+	day, err := time.ParseInLocation(time.DateOnly, key.day, location)
 	if err != nil {
 		panic(err) // tablesFrom wrote it
 	}
-	start = day.Add(time.Duration(firstHour+in.start) * time.Hour)
-	return start, start.Add(time.Duration(in.span) * time.Hour)
+	return day.Add(time.Duration(cell) * cellMinutes * time.Minute)
 }
 
-// slotAt is the slot that begins at a time, counted from 0.
-func slotAt(t time.Time) int { return t.In(location).Hour() - firstHour }
+// cellAt is the cell of its day that begins at a time.
+func cellAt(t time.Time) int {
+	t = t.In(location)
+	return (t.Hour()*60 + t.Minute()) / cellMinutes
+}
