@@ -144,6 +144,8 @@ const (
 	RuleReleased Rule = "released"
 	// RuleWrongCode refuses a code that is not the one on the venue's door.
 	RuleWrongCode Rule = "wrong-code"
+	// RuleTooManyCodes refuses every code after too many that were wrong.
+	RuleTooManyCodes Rule = "too-many-codes"
 )
 
 // The rules of the waiting list and of series.

@@ -25,10 +25,10 @@ const (
 	eraseBatch = 500
 )
 
-// Erase removes what is past its retention: idempotency keys, cells and
-// ordinals of past days, the waiting list, closures, and bookings as Retention
-// says; of those, numbers without persons stay for Use. It returns how many
-// bookings were erased.
+// Erase removes what is past its retention: idempotency keys, wrong door
+// codes, cells and ordinals of past days, the waiting list, closures, and
+// bookings as Retention says; of those, numbers without persons stay for Use.
+// It returns how many bookings were erased.
 func (s *Store) Erase(ctx context.Context, now time.Time) (int, error) {
 	var venues []venueRow
 	if err := s.db.Reader().NewSelect().Model(&venues).Scan(ctx); err != nil {
@@ -59,6 +59,7 @@ func eraseOthers(ctx context.Context, tx bun.Tx, venues []venueRow, now time.Tim
 	const days, weeks = "period NOT LIKE '%W%' AND period < ?", "period LIKE '%W%' AND period < ?"
 	for _, q := range []*bun.DeleteQuery{
 		tx.NewDelete().Model((*idempotencyRow)(nil)).Where("created_at <= ?", now.Add(-keyRetention).Unix()),
+		tx.NewDelete().Model((*wrongCodesRow)(nil)).Where("hour < ?", hourOf(now)),
 		tx.NewDelete().Model((*quotaRow)(nil)).Where(days, day.String()),
 		tx.NewDelete().Model((*quotaRow)(nil)).Where(weeks, day.Week()),
 		tx.NewDelete().Model((*waitingRow)(nil)).Where("end_at <= ?", now.Add(-waitingRetention).Unix()),
