@@ -14,7 +14,7 @@ import (
 func readFinal(t *testing.T, db *sql.DB) map[int32]record {
 	t.Helper()
 	ctx := t.Context()
-	rows, err := db.QueryContext(ctx, "SELECT id, venue, place, start_at, end_at, note, cancelled_at IS NOT NULL FROM bookings")
+	rows, err := db.QueryContext(ctx, "SELECT id, venue, place, start_at, end_at, note, ended_at IS NOT NULL FROM bookings")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,8 +61,8 @@ func cellsHeldTwice(ctx context.Context, db *sql.DB) (int, error) {
 func bookingsOverlapping(ctx context.Context, db *sql.DB) (int, error) {
 	var n int
 	err := db.QueryRowContext(ctx, `SELECT count(*) FROM bookings a JOIN bookings b
-		ON a.venue = b.venue AND a.place = b.place AND a.id < b.id AND a.start_at < b.end_at AND b.start_at < a.end_at
-		WHERE a.cancelled_at IS NULL AND b.cancelled_at IS NULL`).Scan(&n)
+		ON a.venue = b.venue AND a.place = b.place AND a.id < b.id AND a.start_at < b.busy_until AND b.start_at < a.busy_until
+		WHERE a.ended_at IS NULL AND b.ended_at IS NULL`).Scan(&n)
 	return n, err
 }
 
@@ -72,10 +72,10 @@ func cellsAstray(ctx context.Context, db *sql.DB) (int, error) {
 	var n int
 	err := db.QueryRowContext(ctx, `SELECT
 		(SELECT count(*) FROM cells c WHERE NOT EXISTS (SELECT 1 FROM bookings b
-			WHERE b.venue = c.venue AND b.place = c.place AND b.cancelled_at IS NULL
-			AND b.start_at <= c.cell * 300 AND c.cell * 300 < b.end_at)) +
-		(SELECT count(*) FROM bookings b WHERE b.cancelled_at IS NULL AND (b.end_at - b.start_at) / 300 <>
+			WHERE b.venue = c.venue AND b.place = c.place AND b.ended_at IS NULL
+			AND b.start_at <= c.cell * 300 AND c.cell * 300 < b.busy_until)) +
+		(SELECT count(*) FROM bookings b WHERE b.ended_at IS NULL AND (b.busy_until - b.start_at) / 300 <>
 			(SELECT count(*) FROM cells c WHERE c.venue = b.venue AND c.place = b.place
-			AND b.start_at <= c.cell * 300 AND c.cell * 300 < b.end_at))`).Scan(&n)
+			AND b.start_at <= c.cell * 300 AND c.cell * 300 < b.busy_until))`).Scan(&n)
 	return n, err
 }
