@@ -188,6 +188,9 @@ func Check(v Venue, r Request, a Asker, now time.Time, loc *time.Location) *Refu
 
 // checkTime says which rule a request breaks whoever it is for, or nil.
 func (v Venue) checkTime(r Request, a Asker, now time.Time, loc *time.Location) *Refusal {
+	if v.retired {
+		return refuse(RuleUnknownVenue, 0, "venue %q cannot be booked any more", v.Name)
+	}
 	if r.Place != 0 && !v.hasPlace(r.Place) {
 		return refuse(RuleUnknownPlace, v.Places, "place %d is not at this venue; places are 1 to %d", r.Place, v.Places)
 	}
@@ -207,7 +210,7 @@ func (v Venue) checkTime(r Request, a Asker, now time.Time, loc *time.Location) 
 // checkMoment says why it is too late to book a span, or nil.
 func (v Venue) checkMoment(s Slot, a Asker, now time.Time) *Refusal {
 	switch {
-	case a.Staff || a.Present:
+	case a.Staff || a.Present && !v.NeedsApproval: // what has begun waits for nobody's approval
 		if !s.End.After(now) {
 			return refuse(RuleInThePast, 0, "the slot is over already")
 		}
@@ -264,7 +267,11 @@ func (v Venue) checkPerson(a Asker, day Date) *Refusal {
 			return refuse(RuleTooOld, v.MaxAge, "the venue is for people up to %d years", v.MaxAge)
 		}
 	}
-	if v.MembersOnly && !a.Member {
+	return v.checkMember(a)
+}
+
+func (v Venue) checkMember(a Asker) *Refusal {
+	if v.MembersOnly && !a.Member && !a.Staff {
 		return refuse(RuleMembersOnly, 0, "the venue is for its members; the staff keep the list")
 	}
 	return nil
@@ -321,6 +328,9 @@ func CheckCancel(v Venue, b Booking, staff bool, now time.Time) *Refusal {
 
 // checkInEarly is how long before the start residents may check in.
 const checkInEarly = 15 * time.Minute
+
+// holdTime is how long there is to accept an offer, if the start is not nearer.
+const holdTime = 30 * time.Minute
 
 // CheckCheckIn says why nobody can check in for a booking now, or nil. The
 // staff may do it earlier.
@@ -380,18 +390,32 @@ func (v Venue) stateOf(staff bool) State {
 	return StateBooked
 }
 
-// dueAt is when something happens by itself to a booking in a state.
-func (v Venue) dueAt(state State, s Slot, checkedIn bool) time.Time {
+// dueAt is when something happens by itself to a booking as it is now. Who gets
+// the rest of a slot that has begun has as long to come as others.
+func (v Venue) dueAt(b Booking, now time.Time) time.Time {
 	switch {
-	case state == StateRequested:
-		return s.Start
-	case state == StateBooked && v.NoShow > 0 && !checkedIn:
-		if due := s.Start.Add(v.NoShow); due.Before(s.End) {
-			return due
-		}
-		return s.End
+	case b.State == StateHeld:
+		return earliest(now.Add(holdTime), b.Start)
+	case b.State == StateRequested:
+		return b.Start
+	case b.State == StateBooked && v.NoShow > 0 && b.CheckedInAt.IsZero():
+		return earliest(latest(b.Start, now).Add(v.NoShow), b.End)
 	}
 	return time.Time{}
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // Retention is how long a booking is kept after its end; then it is erased.

@@ -58,13 +58,6 @@ func (s *Store) Close(ctx context.Context, o ClosureOrder) (c Closure, affected 
 	return c, affected, err
 }
 
-func latest(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
-
 func closeVenue(ctx context.Context, tx bun.Tx, o ClosureOrder) (Closure, []Affected, error) {
 	id, err := newID()
 	if err != nil {
@@ -104,11 +97,10 @@ func closeVenue(ctx context.Context, tx bun.Tx, o ClosureOrder) (Closure, []Affe
 		}
 		affected = append(affected, Affected{Before: b, After: after})
 	}
-	// What lies partly outside of the closure is free there.
-	for _, b := range bookings {
-		if err := promote(ctx, tx, v, &Slot{b.Start, b.busyUntil}, o.Now, o.Location); err != nil {
-			return Closure{}, nil, err
-		}
+	// What lies partly outside of the closure is free there, and so are other
+	// places for those whose offer gave way.
+	if err := promote(ctx, tx, v, nil, o.Now, o.Location); err != nil {
+		return Closure{}, nil, err
 	}
 	return row.closure(), affected, nil
 }
@@ -132,7 +124,8 @@ func inClosure(ctx context.Context, tx bun.Tx, c closureRow, now time.Time) ([]B
 }
 
 // giveWay moves a booking that has lost its place to the same time at another
-// place, else to the next time that is free; or cancels it.
+// place, else to the next time that is free; or cancels it. Who was offered the
+// place waits again.
 func giveWay(ctx context.Context, tx bun.Tx, v Venue, b Booking, o ClosureOrder) (Booking, error) {
 	if o.Move && b.State != StateHeld && b.CheckedInAt.IsZero() {
 		for days := range moveDays + 1 {
@@ -144,7 +137,7 @@ func giveWay(ctx context.Context, tx bun.Tx, v Venue, b Booking, o ClosureOrder)
 			}
 			for _, slot := range movesOn(DayOf(v, day, o.Now, o.Location, taken), b) {
 				b.Reason = o.Reason
-				after, err := rehold(ctx, tx, v, b, slot, 0, b.State, o.Now, o.Location)
+				after, err := rehold(ctx, tx, v, b, slot, 0, o.Now, o.Location)
 				if err == nil {
 					return after, nil
 				}
@@ -157,7 +150,11 @@ func giveWay(ctx context.Context, tx bun.Tx, v Venue, b Booking, o ClosureOrder)
 			}
 		}
 	}
-	return endFreed(ctx, tx, b, StateCancelled, o.Reason, o.Now)
+	after, err := endFreed(ctx, tx, b, StateCancelled, o.Reason, o.Now)
+	if err == nil && b.State == StateHeld {
+		err = waitAgain(ctx, tx, b.ID)
+	}
+	return after, err
 }
 
 // movesOn are the spans of a day to which a booking can be moved: its own
@@ -216,7 +213,6 @@ func (s *Store) Reopen(ctx context.Context, id uuid.UUID, now time.Time, loc *ti
 		if err != nil {
 			return err
 		}
-		span := rows[0].closure().Slot
-		return promote(ctx, tx, v, &span, now, loc)
+		return promote(ctx, tx, v, &freed{Slot: rows[0].closure().Slot}, now, loc)
 	})
 }

@@ -61,10 +61,11 @@ func (o Order) booking(id uuid.UUID, v Venue) Booking {
 		ID: id, Venue: v.Name, Person: o.Person, BookedBy: o.BookedBy, Name: o.Name, Phone: o.Phone,
 		Slot: o.Slot, Note: o.Note, State: v.stateOf(o.Staff), CreatedAt: now, UpdatedAt: now,
 	}
-	if o.Present && b.State == StateBooked {
+	// Who stands at the door may also book for next week.
+	if o.Present && CheckCheckIn(b, false, o.Now) == nil {
 		b.CheckedInAt = now
 	}
-	b.DueAt = v.dueAt(b.State, b.Slot, !b.CheckedInAt.IsZero())
+	b.DueAt = v.dueAt(b, now)
 	return b
 }
 
@@ -109,7 +110,7 @@ func book(ctx context.Context, tx bun.Tx, o Order, v Venue, known bool) (b Booki
 		}
 		if result != id {
 			b, err := bookingIn(ctx, tx, Reach{Persons: []string{o.Person}}, result)
-			return b.asMade(v), true, err
+			return o.asMade(b, v), true, err
 		}
 	}
 	if !known {
@@ -126,13 +127,19 @@ func book(ctx context.Context, tx bun.Tx, o Order, v Venue, known bool) (b Booki
 	return b, false, err
 }
 
-// asMade is a booking as it was answered when it was made.
-func (b Booking) asMade(v Venue) Booking {
-	if b.Sequence > 0 {
-		b.State, b.Reason, b.EndedAt, b.Sequence, b.UpdatedAt = v.stateOf(false), "", time.Time{}, 0, b.CreatedAt
-		b.DueAt = v.dueAt(b.State, b.Slot, false)
+// asMade is the booking that the order made, as it was answered then. Only the
+// place is the one of now if any was asked for and it was moved since.
+func (o Order) asMade(b Booking, v Venue) Booking {
+	if b.Sequence == 0 {
+		return b
 	}
-	return b
+	v.Name, o.Now, o.Slot = b.Venue, b.CreatedAt, slotOf(o.Start.Unix(), o.End.Unix()) // the venue may be retired
+	made := o.booking(b.ID, v)
+	made.Day, made.Place, made.busyUntil = DateOf(made.Start, o.Location), b.Place, v.Busy(made.Slot).End
+	if o.Place != 0 {
+		made.Place = o.Place
+	}
+	return made
 }
 
 // takeKey keeps an idempotency key for a result that is about to be made, and
@@ -164,25 +171,14 @@ type Act struct {
 	Location *time.Location
 }
 
-// act loads a booking and its venue, has f change them in a transaction, and
-// offers to those who wait what became free of the former span.
-func (s *Store) act(ctx context.Context, a Act, f func(ctx context.Context, tx bun.Tx, v Venue, b Booking) (Booking, error)) (b Booking, changed bool, err error) {
+// change is what an act makes of a booking at its venue.
+type change func(ctx context.Context, tx bun.Tx, v Venue, b Booking) (Booking, error)
+
+// act has f change a booking in a transaction of its own.
+func (s *Store) act(ctx context.Context, a Act, f change) (b Booking, changed bool, err error) {
 	err = s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
-		before, err := bookingIn(ctx, tx, a.Reach, a.ID)
-		if err != nil {
-			return err
-		}
-		v, err := knownVenueIn(ctx, tx, before.Venue, a.Now)
-		if err != nil {
-			return err
-		}
-		if b, err = f(ctx, tx, v, before); err != nil {
-			return err
-		}
-		if changed = b != before; !changed || before.Live() && b.Live() && b.Place == before.Place && b.Slot == before.Slot {
-			return nil
-		}
-		return promote(ctx, tx, v, &Slot{before.Start, before.busyUntil}, a.Now, a.Location)
+		b, changed, err = actIn(ctx, tx, a, f)
+		return err
 	})
 	if err != nil {
 		return Booking{}, false, err
@@ -190,11 +186,36 @@ func (s *Store) act(ctx context.Context, a Act, f func(ctx context.Context, tx b
 	return b, changed, nil
 }
 
+// actIn loads a booking and its venue, has f change it, and offers to those who
+// wait what became free by that.
+func actIn(ctx context.Context, tx bun.Tx, a Act, f change) (b Booking, changed bool, err error) {
+	before, err := bookingIn(ctx, tx, a.Reach, a.ID)
+	if err != nil {
+		return before, false, err
+	}
+	v, err := knownVenueIn(ctx, tx, before.Venue, a.Now)
+	if err != nil {
+		return before, false, err
+	}
+	if b, err = f(ctx, tx, v, before); err != nil || b == before {
+		return b, false, err
+	}
+	if before.Live() && b.Live() && b.Place == before.Place && b.Slot == before.Slot {
+		return b, true, nil
+	}
+	freed := freed{Slot: Slot{before.Start, before.busyUntil}, person: before.Person}
+	return b, true, promote(ctx, tx, v, &freed, a.Now, a.Location)
+}
+
 // Cancel cancels a booking, or declines an offer, and frees its place.
 // Cancelling again is no error and leaves changed false. It returns
 // ErrNotFound, or a *Refusal if it is too late.
 func (s *Store) Cancel(ctx context.Context, a Act, reason string) (b Booking, changed bool, err error) {
-	return s.act(ctx, a, func(ctx context.Context, tx bun.Tx, v Venue, b Booking) (Booking, error) {
+	return s.act(ctx, a, cancelling(a, reason))
+}
+
+func cancelling(a Act, reason string) change {
+	return func(ctx context.Context, tx bun.Tx, v Venue, b Booking) (Booking, error) {
 		if !b.Live() {
 			return b, nil
 		}
@@ -202,12 +223,13 @@ func (s *Store) Cancel(ctx context.Context, a Act, reason string) (b Booking, ch
 			return b, refusal
 		}
 		return end(ctx, tx, b, StateCancelled, reason, a.Now)
-	})
+	}
 }
 
 // Change moves a booking to another time or place of its venue. The booking
 // stays as it was if that is refused or taken. A venue that needs approval
-// needs it again, unless the staff change it.
+// needs it again, unless the staff change it. Who has checked in and changes
+// the start checks in again.
 func (s *Store) Change(ctx context.Context, a Act, p Party, to Request) (b Booking, changed bool, err error) {
 	return s.act(ctx, a, func(ctx context.Context, tx bun.Tx, v Venue, b Booking) (Booking, error) {
 		if b.State != StateBooked && b.State != StateRequested {
@@ -216,6 +238,7 @@ func (s *Store) Change(ctx context.Context, a Act, p Party, to Request) (b Booki
 		if refusal := CheckCancel(v, b, a.Staff, a.Now); refusal != nil {
 			return b, refusal
 		}
+		p.Person = b.Person
 		asker, err := p.asker(ctx, tx, v)
 		if err != nil {
 			return b, err
@@ -226,24 +249,23 @@ func (s *Store) Change(ctx context.Context, a Act, p Party, to Request) (b Booki
 		if to.Start.Equal(b.Start) && to.End.Equal(b.End) && (to.Place == 0 || to.Place == b.Place) {
 			return b, nil
 		}
-		return move(ctx, tx, v, b, to.Slot, to.Place, v.stateOf(a.Staff), a.Now, a.Location)
+		if err := free(ctx, tx, b, true); err != nil {
+			return b, err
+		}
+		b.State, b.Reason = v.stateOf(a.Staff), ""
+		return rehold(ctx, tx, v, b, to.Slot, to.Place, a.Now, a.Location)
 	})
 }
 
-// move gives a booking another time or place. If nothing is free there it
-// returns ErrTaken or a Refusal, and the booking has lost its place: the caller
-// ends the transaction, or the booking.
-func move(ctx context.Context, tx bun.Tx, v Venue, b Booking, to Slot, wanted int, state State, now time.Time, loc *time.Location) (Booking, error) {
-	if err := free(ctx, tx, b, true); err != nil {
-		return b, err
+// rehold gives a booking that has lost its place another time or place. If
+// nothing is free there it returns ErrTaken or a Refusal, and nothing was
+// written.
+func rehold(ctx context.Context, tx bun.Tx, v Venue, b Booking, to Slot, wanted int, now time.Time, loc *time.Location) (Booking, error) {
+	if !to.Start.Equal(b.Start) {
+		b.CheckedInAt = time.Time{}
 	}
-	return rehold(ctx, tx, v, b, to, wanted, state, now, loc)
-}
-
-// rehold gives a booking that has no place another one.
-func rehold(ctx context.Context, tx bun.Tx, v Venue, b Booking, to Slot, wanted int, state State, now time.Time, loc *time.Location) (Booking, error) {
-	b.Slot, b.State = to, state
-	b.DueAt = v.dueAt(state, to, !b.CheckedInAt.IsZero())
+	b.Slot = to
+	b.DueAt = v.dueAt(b, now)
 	b.Sequence++
 	b.UpdatedAt = time.Unix(now.Unix(), 0)
 	return hold(ctx, tx, v, b, wanted, lookFirst, loc)
@@ -260,7 +282,7 @@ func (s *Store) Accept(ctx context.Context, a Act) (b Booking, changed bool, err
 			return b, refusal
 		}
 		b.State = v.stateOf(a.Staff)
-		b.DueAt = v.dueAt(b.State, b.Slot, false)
+		b.DueAt = v.dueAt(b, a.Now)
 		if err := settleEntry(ctx, tx, b.ID, EntryAccepted); err != nil {
 			return b, err
 		}
@@ -278,7 +300,7 @@ func (s *Store) Approve(ctx context.Context, a Act) (b Booking, changed bool, er
 			return b, refuse(RuleNotRequested, 0, "the booking is %s and waits for no decision", b.State)
 		}
 		b.State = StateBooked
-		b.DueAt = v.dueAt(b.State, b.Slot, false)
+		b.DueAt = v.dueAt(b, a.Now)
 		return touch(ctx, tx, b, a.Now)
 	})
 }

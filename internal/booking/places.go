@@ -62,7 +62,8 @@ func hold(ctx context.Context, tx bun.Tx, v Venue, b Booking, wanted int, how ca
 	row := rowOf(b)
 	_, err = tx.NewInsert().Model(&row).On("CONFLICT (id) DO UPDATE").
 		Set("place = EXCLUDED.place, start_at = EXCLUDED.start_at, end_at = EXCLUDED.end_at, busy_until = EXCLUDED.busy_until, day = EXCLUDED.day, " +
-			"state = EXCLUDED.state, reason = EXCLUDED.reason, sequence = EXCLUDED.sequence, updated_at = EXCLUDED.updated_at, due_at = EXCLUDED.due_at").
+			"state = EXCLUDED.state, reason = EXCLUDED.reason, sequence = EXCLUDED.sequence, updated_at = EXCLUDED.updated_at, " +
+			"checked_in_at = EXCLUDED.checked_in_at, due_at = EXCLUDED.due_at").
 		Exec(ctx)
 	if err != nil {
 		return b, fmt.Errorf("keeping the booking: %w", err)
@@ -96,7 +97,8 @@ func choosePlace(ctx context.Context, tx bun.Tx, v Venue, b *Booking, wanted int
 }
 
 // takeCells takes a booking's cells; the primary key says whether they were
-// free. A closure that came meanwhile is noticed here, in the same statement.
+// free. A closure that came meanwhile is noticed here, in the same statement;
+// one that has passed is in nobody's way.
 func takeCells(ctx context.Context, tx bun.Tx, b Booking, onlyOne bool) error {
 	from, to := Slot{b.Start, b.busyUntil}.Cells()
 	var cells strings.Builder
@@ -106,9 +108,10 @@ func takeCells(ctx context.Context, tx bun.Tx, b Booking, onlyOne bool) error {
 		}
 		fmt.Fprintf(&cells, "SELECT %d AS cell", c)
 	}
+	since := latest(b.Start, b.UpdatedAt).Unix()
 	result, err := tx.NewRaw("INSERT INTO cells (venue, cell, place) SELECT ?, cell, ? FROM (?) AS span WHERE NOT EXISTS ("+
 		"SELECT 1 FROM closures WHERE venue = ? AND ended_at IS NULL AND end_at > ? AND start_at < ? AND place IN (0, ?)) ON CONFLICT DO NOTHING",
-		b.Venue, b.Place, bun.Safe(cells.String()), b.Venue, b.Start.Unix(), b.End.Unix(), b.Place).Exec(ctx)
+		b.Venue, b.Place, bun.Safe(cells.String()), b.Venue, since, b.End.Unix(), b.Place).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("taking place %d: %w", b.Place, err)
 	}
@@ -124,7 +127,7 @@ func takeCells(ctx context.Context, tx bun.Tx, b Booking, onlyOne bool) error {
 		return ErrTaken
 	}
 	closed, err := tx.NewSelect().Model((*closureRow)(nil)).
-		Where("venue = ? AND ended_at IS NULL AND end_at > ? AND start_at < ? AND place IN (0, ?)", b.Venue, b.Start.Unix(), b.End.Unix(), b.Place).Exists(ctx)
+		Where("venue = ? AND ended_at IS NULL AND end_at > ? AND start_at < ? AND place IN (0, ?)", b.Venue, since, b.End.Unix(), b.Place).Exists(ctx)
 	switch {
 	case err != nil:
 		return fmt.Errorf("looking for closures: %w", err)
@@ -238,7 +241,7 @@ func touch(ctx context.Context, tx bun.Tx, b Booking, now time.Time) (Booking, e
 	if _, err := tx.NewUpdate().Model(&row).Column("state", "reason", "sequence", "updated_at", "ended_at", "checked_in_at", "due_at").WherePK().Exec(ctx); err != nil {
 		return b, fmt.Errorf("changing booking %s: %w", b.ID, err)
 	}
-	return b, nil
+	return row.booking()
 }
 
 // newID is an identifier that sorts by time.

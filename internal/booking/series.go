@@ -34,8 +34,9 @@ type Occurrence struct {
 }
 
 // Occurrences are the spans of a series: every week at the same time on the
-// clock, from the first on, up to and with a day. It returns a *Refusal if the
-// series ends before it begins or goes on for more than a year.
+// clock, from the first on, up to and with a day. A time that clocks skip is an
+// empty span, which every venue refuses. It returns a *Refusal if the series
+// ends before it begins or goes on for more than a year.
 func Occurrences(first Slot, until Date, loc *time.Location) ([]Slot, error) {
 	day := DateOf(first.Start, loc)
 	weeks := until.DaysSince(day) / 7
@@ -46,9 +47,13 @@ func Occurrences(first Slot, until Date, loc *time.Location) ([]Slot, error) {
 	slots := make([]Slot, 0, weeks+1)
 	for week := range weeks + 1 {
 		d := day.AddDays(7 * week)
-		// A time that clocks skip becomes another one here, and the venue's
-		// rules refuse it.
-		at := time.Date(d.Year, d.Month, d.Day, start.Hour(), start.Minute(), start.Second(), 0, loc)
+		at, ok := d.At(start.Hour()*60+start.Minute(), loc)
+		if !ok {
+			at = time.Date(d.Year, d.Month, d.Day, start.Hour(), start.Minute(), 0, 0, loc)
+			slots = append(slots, Slot{Start: at, End: at})
+			continue
+		}
+		at = at.Add(time.Duration(start.Second()) * time.Second)
 		slots = append(slots, Slot{Start: at, End: at.Add(length)})
 	}
 	return slots, nil
@@ -167,6 +172,9 @@ func (s *Store) CancelSeries(ctx context.Context, a Act, reason string) ([]Booki
 	}
 	var cancelled []Booking
 	for _, b := range bookings {
+		if !b.Start.After(a.Now) {
+			continue
+		}
 		a.ID = b.ID
 		b, changed, err := s.Cancel(ctx, a, reason)
 		if _, refused := errors.AsType[*Refusal](err); refused {

@@ -187,22 +187,22 @@ func rowOf(b Booking) bookingRow {
 	return row
 }
 
-// Taken are the places that live bookings keep which begin in a span of time,
-// by venue. A booking begins and ends on one day; so a day's bookings are
-// those that begin on it.
-func (s *Store) Taken(ctx context.Context, venues []string, from, to time.Time) (map[string][]Taken, error) {
-	return takenIn(ctx, s.db.Reader(), venues, from, to)
-}
+// maxBusy is more than any booking, which begins and ends on one day, keeps
+// its place.
+const maxBusy = 25*time.Hour + maxBuffer
 
-func takenIn(ctx context.Context, db bun.IDB, venues []string, from, to time.Time) (map[string][]Taken, error) {
+// Taken are the places that live bookings keep at some time of a span, by
+// venue. What begins soon after the span is among them, since the buffer of
+// what ends with the span must be free too.
+func (s *Store) Taken(ctx context.Context, venues []string, from, to time.Time) (map[string][]Taken, error) {
 	taken := make(map[string][]Taken, len(venues))
 	if len(venues) == 0 {
 		return taken, nil
 	}
 	var rows []bookingRow
-	err := db.NewSelect().Model(&rows).Column("venue", "place", "start_at", "busy_until").
+	err := s.db.Reader().NewSelect().Model(&rows).Column("venue", "place", "start_at", "busy_until").
 		Where("venue IN (?)", bun.List(venues)).
-		Where("start_at >= ? AND start_at < ?", from.Unix(), to.Unix()).
+		Where("start_at >= ? AND start_at < ? AND busy_until > ?", from.Add(-maxBusy).Unix(), to.Add(maxBuffer).Unix(), from.Unix()).
 		Where("ended_at IS NULL").Scan(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reading what is taken: %w", err)

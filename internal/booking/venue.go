@@ -33,7 +33,7 @@ type Venue struct {
 	// DailyLimit is how many live bookings a person may hold on one day.
 	DailyLimit int
 	// WeeklyLimit is how many live bookings a person may hold in one week; 0
-	// is any number.
+	// is any number. Bookings from before there was a limit do not count.
 	WeeklyLimit int
 	// NeedsApproval says that the staff decide about each booking.
 	NeedsApproval bool
@@ -56,6 +56,9 @@ type Venue struct {
 	ClosedDates map[Date]bool
 	// Closures are spans, now or later, that the staff have closed.
 	Closures []Closure
+
+	// retired says that there is nothing to book any more.
+	retired bool
 }
 
 // Attendant serves residents at a venue, one at a time.
@@ -217,8 +220,8 @@ func ParseVenue(in v1alpha1.Venue) (Venue, error) {
 			wrong(n.field, "is %d; use 0 or more", n.value)
 		}
 	}
-	if in.BufferMinutes%cellMinutes != 0 {
-		wrong("bufferMinutes", "is %d; use a multiple of %d", in.BufferMinutes, cellMinutes)
+	if in.BufferMinutes%cellMinutes != 0 || v.Buffer > maxBuffer {
+		wrong("bufferMinutes", "is %d; use a multiple of %d up to %d", in.BufferMinutes, cellMinutes, maxBuffer/time.Minute)
 	}
 	if in.MaxAge > 0 && in.MaxAge < in.MinAge {
 		wrong("maxAge", "is %d, which is below minAge", in.MaxAge)
@@ -260,6 +263,9 @@ func ParseVenue(in v1alpha1.Venue) (Venue, error) {
 	}
 	return v, nil
 }
+
+// maxBuffer is the longest buffer that a venue may have.
+const maxBuffer = 4 * time.Hour
 
 // defaultDailyLimit is the schema's default of maxPerResidentPerDay, for
 // manifests that did not pass through the API server.
@@ -324,7 +330,7 @@ func parseWeekday(in v1alpha1.Weekday) (time.Weekday, error) {
 	return 0, fmt.Errorf("%q is not a day of the week", in)
 }
 
-// Slot is a span of time, To not within it.
+// Slot is a span of time, End not within it.
 type Slot struct{ Start, End time.Time }
 
 // Slots are the slots that a venue's hours make on a day, in order, whether

@@ -35,6 +35,7 @@ func (r venueRow) venue() (Venue, error) {
 		v.Attendants[i].Place = places[a.Name]
 		v.Places = max(v.Places, places[a.Name])
 	}
+	v.retired = r.RetiredAt != nil
 	return v, nil
 }
 
@@ -58,14 +59,20 @@ func venueRowOf(spec v1alpha1.Venue, position int, before *venueRow) (venueRow, 
 			places[a.Name] = last + 1
 		}
 	}
-	for field, value := range map[*string]any{&row.Spec: spec, &row.Places: places} {
-		data, err := json.Marshal(value)
-		if err != nil {
-			return venueRow{}, fmt.Errorf("venue %q: %w", spec.Name, err)
-		}
-		*field = string(data)
+	var err error
+	if row.Spec, err = asJSON(spec); err != nil {
+		return venueRow{}, fmt.Errorf("venue %q: %w", spec.Name, err)
+	}
+	if row.Places, err = asJSON(places); err != nil {
+		return venueRow{}, fmt.Errorf("venue %q: places: %w", spec.Name, err)
 	}
 	return row, nil
+}
+
+// asJSON is a value as it is kept.
+func asJSON(value any) (string, error) {
+	data, err := json.Marshal(value)
+	return string(data), err
 }
 
 // SyncVenues brings the venues in line with the manifest. Managed by the
@@ -256,7 +263,8 @@ func venueIn(ctx context.Context, db bun.IDB, name string, now time.Time) (Venue
 	return row.withClosures(ctx, db, now)
 }
 
-// knownVenueIn is a venue even if it was retired, or ErrNotFound.
+// knownVenueIn is a venue even if it was retired, with its closures, or
+// ErrNotFound.
 func knownVenueIn(ctx context.Context, db bun.IDB, name string, now time.Time) (Venue, error) {
 	row, err := venueRowIn(ctx, db, name)
 	if err != nil {

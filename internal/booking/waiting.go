@@ -38,14 +38,14 @@ type Entry struct {
 	State    EntryState
 	// Booking is the hold that was offered; nil before.
 	Booking uuid.UUID
+
+	// byStaff says that a member of staff put the person on the list, who may
+	// book what the person could not.
+	byStaff bool
 }
 
-const (
-	// holdTime is how long there is to accept an offer, if the start is not nearer.
-	holdTime = 30 * time.Minute
-	// maxWaiting is for how much a person may wait at the same time.
-	maxWaiting = 10
-)
+// maxWaiting is for how much a person may wait at the same time.
+const maxWaiting = 10
 
 type waitingRow struct {
 	bun.BaseModel `bun:"table:waiting"`
@@ -57,6 +57,7 @@ type waitingRow struct {
 	BookedBy string
 	Name     string
 	Phone    string
+	ByStaff  bool
 	StartAt  int64
 	EndAt    int64
 	JoinedAt int64
@@ -67,7 +68,7 @@ type waitingRow struct {
 func (r waitingRow) entry() Entry {
 	e := Entry{
 		ID: r.ID, Venue: r.Venue, Place: r.Place, Person: r.Person, BookedBy: r.BookedBy, Name: r.Name, Phone: r.Phone,
-		Slot: slotOf(r.StartAt, r.EndAt), JoinedAt: time.Unix(r.JoinedAt, 0), State: r.State,
+		Slot: slotOf(r.StartAt, r.EndAt), JoinedAt: time.Unix(r.JoinedAt, 0), State: r.State, byStaff: r.ByStaff,
 	}
 	if r.Booking != nil {
 		e.Booking = *r.Booking
@@ -109,6 +110,9 @@ func join(ctx context.Context, tx bun.Tx, o Order) (Entry, error) {
 	if refusal := Check(v, o.Request, asker, o.Now, o.Location); refusal != nil {
 		return Entry{}, refusal
 	}
+	if !o.Start.After(o.Now) {
+		return Entry{}, refuse(RuleInThePast, 0, "the slot has begun already")
+	}
 	var mine []waitingRow
 	if err := tx.NewSelect().Model(&mine).Where("person = ? AND state IN (?, ?)", o.Person, EntryWaiting, EntryOffered).Scan(ctx); err != nil {
 		return Entry{}, fmt.Errorf("reading the waiting list: %w", err)
@@ -134,7 +138,7 @@ func join(ctx context.Context, tx bun.Tx, o Order) (Entry, error) {
 		return Entry{}, err
 	}
 	row := waitingRow{
-		ID: id, Venue: o.Venue, Place: o.Place, Person: o.Person, BookedBy: o.BookedBy, Name: o.Name, Phone: o.Phone,
+		ID: id, Venue: o.Venue, Place: o.Place, Person: o.Person, BookedBy: o.BookedBy, Name: o.Name, Phone: o.Phone, ByStaff: o.Staff,
 		StartAt: o.Start.Unix(), EndAt: o.End.Unix(), JoinedAt: o.Now.Unix(), State: EntryWaiting,
 	}
 	if _, err := tx.NewInsert().Model(&row).Exec(ctx); err != nil {
@@ -150,22 +154,25 @@ func (s *Store) Leave(ctx context.Context, a Act) (e Entry, err error) {
 		if e, err = entryIn(ctx, tx, a.Reach, a.ID); err != nil {
 			return err
 		}
-		if e.State != EntryWaiting {
+		switch e.State {
+		case EntryWaiting:
+			_, err = tx.NewUpdate().Model((*waitingRow)(nil)).Set("state = ?", EntryLeft).Where("id = ?", e.ID).Exec(ctx)
+			if err != nil {
+				return fmt.Errorf("leaving the waiting list: %w", err)
+			}
+		case EntryOffered:
+			decline := a
+			decline.ID = e.Booking
+			if _, _, err := actIn(ctx, tx, decline, cancelling(decline, "")); err != nil {
+				return err
+			}
+		default:
 			return nil
 		}
 		e.State = EntryLeft
-		_, err = tx.NewUpdate().Model((*waitingRow)(nil)).Set("state = ?", EntryLeft).Where("id = ?", e.ID).Exec(ctx)
-		return err
+		return nil
 	})
-	if err != nil || e.State != EntryOffered {
-		return e, err
-	}
-	a.ID = e.Booking
-	if _, _, err := s.Cancel(ctx, a, ""); err != nil {
-		return e, err
-	}
-	e.State = EntryLeft
-	return e, nil
+	return e, err
 }
 
 func entryIn(ctx context.Context, db bun.IDB, reach Reach, id uuid.UUID) (Entry, error) {
@@ -208,14 +215,22 @@ func (s *Store) WaitingAt(ctx context.Context, from, to time.Time) ([]Entry, err
 	return entriesOf(rows), nil
 }
 
+// freed is what a booking gave up: a span, and what it counted for in the
+// limits of a person.
+type freed struct {
+	Slot
+	person string
+}
+
 // promote offers what is free at a venue to those who wait for it, in the
-// order of joining; of a span only, if one is given. It is part of the
-// transaction that frees a place, so that nobody else can have it first.
-func promote(ctx context.Context, tx bun.Tx, v Venue, freed *Slot, now time.Time, loc *time.Location) error {
+// order of joining. Only those are looked at who may be helped by what was
+// freed; all, if it is nil. It is part of the transaction that frees a place,
+// so that nobody else can have it first.
+func promote(ctx context.Context, tx bun.Tx, v Venue, by *freed, now time.Time, loc *time.Location) error {
 	var rows []waitingRow
 	q := tx.NewSelect().Model(&rows).Where("venue = ? AND state = ?", v.Name, EntryWaiting).Order("joined_at", "id")
-	if freed != nil {
-		q.Where("start_at < ? AND end_at > ?", freed.End.Unix(), freed.Start.Add(-v.Buffer).Unix())
+	if by != nil {
+		q.Where("(start_at < ? AND end_at > ? OR person = ?)", by.End.Unix(), by.Start.Add(-v.Buffer).Unix(), by.person)
 	}
 	if err := q.Scan(ctx); err != nil {
 		return fmt.Errorf("reading the waiting list: %w", err)
@@ -232,14 +247,14 @@ func promote(ctx context.Context, tx bun.Tx, v Venue, freed *Slot, now time.Time
 func offer(ctx context.Context, tx bun.Tx, v Venue, e Entry, now time.Time, loc *time.Location) error {
 	o := Order{
 		Request: Request{Venue: v.Name, Slot: e.Slot, Place: e.Place}, Now: now, Location: loc,
-		Party: Party{Person: e.Person, BookedBy: e.BookedBy, Name: e.Name, Phone: e.Phone},
+		Party: Party{Person: e.Person, BookedBy: e.BookedBy, Name: e.Name, Phone: e.Phone, Staff: e.byStaff},
 	}
-	// Age was checked when they joined; who was a member then may not be one now.
 	asker, err := o.asker(ctx, tx, v)
 	if err != nil {
 		return err
 	}
-	if v.MembersOnly && !asker.Member || v.checkTime(o.Request, asker, now, loc) != nil {
+	// Age was checked when they joined; who was a member then may not be one now.
+	if !e.Start.After(now) || v.checkTime(o.Request, asker, now, loc) != nil || v.checkMember(asker) != nil {
 		return nil
 	}
 	id, err := newID()
@@ -247,10 +262,8 @@ func offer(ctx context.Context, tx bun.Tx, v Venue, e Entry, now time.Time, loc 
 		return err
 	}
 	b := o.booking(id, v)
-	b.State, b.DueAt = StateHeld, time.Unix(now.Add(holdTime).Unix(), 0)
-	if b.Start.Before(b.DueAt) {
-		b.DueAt = b.Start
-	}
+	b.State = StateHeld
+	b.DueAt = v.dueAt(b, now)
 	_, err = hold(ctx, tx, v, b, e.Place, lookFirst, loc)
 	if _, refused := errors.AsType[*Refusal](err); refused || errors.Is(err, ErrTaken) {
 		return nil // not now
@@ -265,10 +278,18 @@ func offer(ctx context.Context, tx bun.Tx, v Venue, e Entry, now time.Time, loc 
 	return nil
 }
 
-// settleEntry notes what has become of the offer that a hold is.
+// settleEntry notes what has become of the entry to which a hold was offered.
 func settleEntry(ctx context.Context, tx bun.Tx, hold uuid.UUID, state EntryState) error {
 	if _, err := tx.NewUpdate().Model((*waitingRow)(nil)).Set("state = ?", state).Where("booking = ?", hold).Exec(ctx); err != nil {
 		return fmt.Errorf("settling an offer: %w", err)
+	}
+	return nil
+}
+
+// waitAgain has the person to whom a hold was offered wait as before.
+func waitAgain(ctx context.Context, tx bun.Tx, hold uuid.UUID) error {
+	if _, err := tx.NewUpdate().Model((*waitingRow)(nil)).Set("state = ?, booking = NULL", EntryWaiting).Where("booking = ?", hold).Exec(ctx); err != nil {
+		return fmt.Errorf("having somebody wait again: %w", err)
 	}
 	return nil
 }

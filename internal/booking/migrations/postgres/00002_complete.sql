@@ -44,6 +44,7 @@ CREATE TABLE waiting (
     booked_by  TEXT NOT NULL,
     name       TEXT NOT NULL,
     phone      TEXT NOT NULL,
+    by_staff   BOOLEAN NOT NULL, -- a member of staff put the person on the list
     start_at   BIGINT NOT NULL,
     end_at     BIGINT NOT NULL,
     joined_at  BIGINT NOT NULL,

@@ -44,6 +44,7 @@ CREATE TABLE waiting (
     booked_by  TEXT NOT NULL,
     name       TEXT NOT NULL,
     phone      TEXT NOT NULL,
+    by_staff   INTEGER NOT NULL, -- a member of staff put the person on the list
     start_at   INTEGER NOT NULL,
     end_at     INTEGER NOT NULL,
     joined_at  INTEGER NOT NULL,
