@@ -42,13 +42,20 @@ type Day struct {
 	loc   *time.Location
 }
 
-// DayOf puts together a venue's day from what is taken on it.
+// DayOf puts together a venue's day from what is taken on it, as residents may
+// book it.
 func DayOf(v Venue, date Date, now time.Time, loc *time.Location, taken []Taken) Day {
-	day := Day{Venue: v, Date: date, Refusal: v.checkDay(date, false, now, loc), taken: taken, loc: loc}
+	return dayFor(v, date, Asker{}, now, loc, taken)
+}
+
+// dayFor is a venue's day as somebody may book it: the staff, and who is
+// present, also have what runs already.
+func dayFor(v Venue, date Date, a Asker, now time.Time, loc *time.Location, taken []Taken) Day {
+	day := Day{Venue: v, Date: date, Refusal: v.checkDay(date, a.Staff, now, loc), taken: taken, loc: loc}
 	for _, slot := range v.Slots(date, loc) {
 		offer := Offer{Slot: slot, Free: len(day.FreePlaces(slot)), State: SlotFree}
 		switch {
-		case v.checkMoment(slot, Asker{}, now) != nil:
+		case v.checkMoment(slot, a, now) != nil:
 			offer.State = SlotPast
 		case day.Refusal != nil, v.checkPlaces(0, slot, loc) != nil:
 			offer.State = SlotClosed

@@ -78,6 +78,8 @@ type venuesView struct {
 	// Next is the reader's next booking, if there is one.
 	Next     *Booking
 	NextName string
+	// FrontDesk says that the reader may see the staff's pages.
+	FrontDesk bool
 }
 
 // venueToday is a venue's day today and, if nothing is free any more, the day
@@ -118,6 +120,7 @@ func (s *service) overview(ctx context.Context) (venuesView, error) {
 	if reach.Actor == "" {
 		return p, nil
 	}
+	p.FrontDesk = atFrontDesk(ctx)
 	next, err := s.store.Bookings(ctx, reach, Upcoming, Cursor{}, 1, s.clock.Now())
 	if err != nil || len(next) == 0 {
 		return p, err

@@ -55,6 +55,7 @@ func register(_ context.Context, rt *host.Runtime) error {
 		return err
 	}
 	s.mountPages(rt.Mux, rt.Identity)
+	s.mountStaff(rt.Mux, rt.Identity)
 	return nil
 }
 
