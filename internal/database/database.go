@@ -69,9 +69,8 @@ type DB struct {
 }
 
 // Write transactions that the engine itself asks to repeat (serialization
-// failure, deadlock, busy) are tried this often in all. Writers queue, so that
-// only somebody beside the queue can bring that about: another program, or a
-// migration.
+// failure, deadlock, busy) are tried this often in all. Each loss is another's
+// commit, and who has lost queues, so that a few tries do.
 const writeAttempts = 100
 
 // Open opens the database, brings its schema up to date and returns it.
@@ -215,21 +214,23 @@ func (db *DB) Reader() *bun.DB { return db.reader }
 // Write runs f in a transaction and commits it; when Write returns nil the
 // change is durable. If f returns an error or panics, nothing is changed.
 // Transactions are serializable on both engines: what f reads cannot change
-// under it before the commit. Writers of one database queue, those of other
-// processes too, and so never spoil each other's work. f may still be run
-// several times if the engine asks for a repetition, so it must not have
-// effects outside of the transaction.
+// under it before the commit. f may be run several times if the engine asks for
+// a repetition, so it must not have effects outside of the transaction.
 func (db *DB) Write(ctx context.Context, f func(ctx context.Context, tx bun.Tx) error) error {
-	isolation, run := sql.LevelDefault, f // SQLite has one only, and it is serializable
+	isolation := sql.LevelDefault // SQLite has one only, and it is serializable
 	if db.engine == Postgres {
-		isolation, run = sql.LevelSerializable, inTurn(f)
+		isolation = sql.LevelSerializable
 	}
+	run := f
 	for attempt := 1; ; attempt++ {
 		err := db.writer.RunInTx(ctx, &sql.TxOptions{Isolation: isolation}, run)
 		if err == nil || !isRepeatable(err) || attempt == writeAttempts || ctx.Err() != nil {
 			return err
 		}
 		db.repeated()
+		if db.engine == Postgres {
+			run = inTurn(f)
+		}
 	}
 }
 

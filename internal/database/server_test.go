@@ -217,7 +217,7 @@ func TestServerRefuses(t *testing.T) {
 // with the password.
 func TestServerErrorsKeepThePassword(t *testing.T) {
 	const password = "se:cr@et-4711"
-	good := databasetest.Postgres(t)
+	good := databasetest.StartPostgres(t).Database() // roles are the server's
 	c, err := pgx.ParseConfig(good)
 	if err != nil {
 		t.Fatal(err)

@@ -264,7 +264,7 @@ func (h *Host) register(ctx context.Context, root *http.ServeMux, s Service) err
 	if s.Migrations != nil {
 		repeats := prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "linli_database_repeats_total",
-			Help: "Write transactions that were run again because somebody beside the queue of writers got in between.",
+			Help: "Write transactions that were run again because they met another.",
 		})
 		rt.Metrics.MustRegister(repeats)
 		db, err := h.storage.Open(ctx, s.Name, database.Options{
