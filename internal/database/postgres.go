@@ -21,7 +21,7 @@ const (
 	// Few write at a time, since more would only turn each other away; further
 	// writers queue in the process and leave the connections to those who read.
 	postgresWriters = 2
-	postgresReaders = 8
+	postgresReaders = 4
 )
 
 // sessionSettings hold for every connection unless the connection string says
