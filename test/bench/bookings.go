@@ -264,13 +264,14 @@ func (w *bareWriter) book(ctx context.Context, o order, key string) error {
 			statement string
 			args      []any
 		}{
-			{"INSERT INTO idempotency (person, key, request, booking, created_at) VALUES (?, ?, ?, ?, ?)",
+			{"INSERT INTO idempotency (person, key, request, result, created_at) VALUES (?, ?, ?, ?, ?)",
 				[]any{person, key, "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", id.String(), now}},
-			{"INSERT INTO daily (venue, person, day, ordinal, booking) VALUES (?, ?, ?, ?, ?)",
+			{"INSERT INTO quotas (venue, person, period, ordinal, booking) VALUES (?, ?, ?, ?, ?)",
 				[]any{o.venue, person, day, (o.place-1)*slotsPerDay + o.start.Hour() - firstHour + 1, id.String()}},
 			{insertCells, o.cells()},
-			{"INSERT INTO bookings (id, venue, place, person, start_at, end_at, day, note, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, '', ?)",
-				[]any{id.String(), o.venue, o.place, person, start, start + 3600, day, now}},
+			{"INSERT INTO bookings (id, venue, place, person, booked_by, name, phone, start_at, end_at, busy_until, day, note, state, created_at, updated_at) " +
+				"VALUES (?, ?, ?, ?, ?, '王桂花', '13800000003', ?, ?, ?, ?, '', 'booked', ?, ?)",
+				[]any{id.String(), o.venue, o.place, person, person, start, start + 3600, start + 3600, day, now, now}},
 		} {
 			if _, err := tx.Tx.ExecContext(ctx, s.statement, s.args...); err != nil {
 				return err

@@ -123,7 +123,8 @@ func store(ctx context.Context, path string, today time.Time) error {
 
 func insertBookings(ctx context.Context, tx *sql.Tx, today time.Time) error {
 	insertBooking, err := tx.PrepareContext(ctx,
-		"INSERT INTO bookings (id, venue, place, person, start_at, end_at, day, note, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, '', ?)")
+		"INSERT INTO bookings (id, venue, place, person, booked_by, name, phone, start_at, end_at, busy_until, day, note, state, created_at, updated_at) "+
+			"VALUES (?, ?, ?, ?, ?, '王桂花', '13800000003', ?, ?, ?, ?, '', 'booked', ?, ?)")
 	if err != nil {
 		return err
 	}
@@ -144,8 +145,9 @@ func insertBookings(ctx context.Context, tx *sql.Tx, today time.Time) error {
 			return err
 		}
 		start := o.start.Unix()
-		if _, err := insertBooking.ExecContext(ctx, id.String(), o.venue, o.place, fmt.Sprintf("person-%d", n%2000),
-			start, start+3600, o.start.Format(time.DateOnly), start-86400); err != nil {
+		person := fmt.Sprintf("person-%d", n%2000)
+		if _, err := insertBooking.ExecContext(ctx, id.String(), o.venue, o.place, person, person,
+			start, start+3600, start+3600, o.start.Format(time.DateOnly), start-86400, start-86400); err != nil {
 			return err
 		}
 		if day < pastDays {
