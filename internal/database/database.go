@@ -63,6 +63,7 @@ type DB struct {
 	engine Engine
 	reader *bun.DB
 	writer *bun.DB
+	writes queue
 	path   string
 	// repeated is told of each transaction that is run again.
 	repeated func()
@@ -143,6 +144,7 @@ func openSQLite(o Options) (*DB, error) {
 	reader.SetMaxIdleConns(readers)
 	return &DB{
 		engine: SQLite,
+		writes: newQueue(),
 		writer: bun.NewDB(writer, sqlitedialect.New()),
 		reader: bun.NewDB(reader, sqlitedialect.New()),
 		path:   o.Path,
@@ -210,29 +212,6 @@ func (db *DB) Engine() Engine { return db.engine }
 // Reader returns a handle for queries. It is never nil. Statements that write
 // are refused by SQLite; use Write for them.
 func (db *DB) Reader() *bun.DB { return db.reader }
-
-// Write runs f in a transaction and commits it; when Write returns nil the
-// change is durable. If f returns an error or panics, nothing is changed.
-// Transactions are serializable on both engines: what f reads cannot change
-// under it before the commit. f may be run several times if the engine asks for
-// a repetition, so it must not have effects outside of the transaction.
-func (db *DB) Write(ctx context.Context, f func(ctx context.Context, tx bun.Tx) error) error {
-	isolation := sql.LevelDefault // SQLite has one only, and it is serializable
-	if db.engine == Postgres {
-		isolation = sql.LevelSerializable
-	}
-	run := f
-	for attempt := 1; ; attempt++ {
-		err := db.writer.RunInTx(ctx, &sql.TxOptions{Isolation: isolation}, run)
-		if err == nil || !isRepeatable(err) || attempt == writeAttempts || ctx.Err() != nil {
-			return err
-		}
-		db.repeated()
-		if db.engine == Postgres {
-			run = inTurn(f)
-		}
-	}
-}
 
 // Close closes all connections.
 func (db *DB) Close() error {
