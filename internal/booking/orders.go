@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/uptrace/bun"
+
+	"github.com/linli-io/linli/internal/database"
 )
 
 // Party is who a booking is for and who asks.
@@ -147,7 +149,8 @@ func (o Order) asMade(b Booking, v Venue) Booking {
 // looked up for a key that is new, which almost all are.
 func takeKey(ctx context.Context, tx bun.Tx, person, key, digest string, result uuid.UUID, now time.Time) (uuid.UUID, error) {
 	row := idempotencyRow{Person: person, Key: key, Request: digest, Result: result, CreatedAt: now.Unix()}
-	inserted, err := tx.NewInsert().Model(&row).On("CONFLICT DO NOTHING").Exec(ctx)
+	inserted, err := database.Exec(ctx, tx, "INSERT INTO idempotency (person, key, request, result, created_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+		row.Person, row.Key, row.Request, row.Result, row.CreatedAt)
 	if err != nil {
 		return uuid.Nil, fmt.Errorf("keeping the idempotency key: %w", err)
 	}

@@ -60,11 +60,14 @@ func hold(ctx context.Context, tx bun.Tx, v Venue, b Booking, wanted int, how ca
 		return b, err
 	}
 	row := rowOf(b)
-	_, err = tx.NewInsert().Model(&row).On("CONFLICT (id) DO UPDATE").
-		Set("place = EXCLUDED.place, start_at = EXCLUDED.start_at, end_at = EXCLUDED.end_at, busy_until = EXCLUDED.busy_until, day = EXCLUDED.day, " +
-			"state = EXCLUDED.state, reason = EXCLUDED.reason, sequence = EXCLUDED.sequence, updated_at = EXCLUDED.updated_at, " +
-			"checked_in_at = EXCLUDED.checked_in_at, due_at = EXCLUDED.due_at").
-		Exec(ctx)
+	_, err = database.Exec(ctx, tx, "INSERT INTO bookings (id, venue, place, person, booked_by, name, phone, start_at, end_at, busy_until, day, note, "+
+		"state, reason, series, sequence, created_at, updated_at, checked_in_at, due_at) "+
+		"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "+
+		"place = EXCLUDED.place, start_at = EXCLUDED.start_at, end_at = EXCLUDED.end_at, busy_until = EXCLUDED.busy_until, day = EXCLUDED.day, "+
+		"state = EXCLUDED.state, reason = EXCLUDED.reason, sequence = EXCLUDED.sequence, updated_at = EXCLUDED.updated_at, "+
+		"checked_in_at = EXCLUDED.checked_in_at, due_at = EXCLUDED.due_at",
+		row.ID, row.Venue, row.Place, row.Person, row.BookedBy, row.Name, row.Phone, row.StartAt, row.EndAt, row.BusyUntil, row.Day, row.Note,
+		string(row.State), row.Reason, row.Series, row.Sequence, row.CreatedAt, row.UpdatedAt, row.CheckedInAt, row.DueAt)
 	if err != nil {
 		return b, fmt.Errorf("keeping the booking: %w", err)
 	}
@@ -101,17 +104,15 @@ func choosePlace(ctx context.Context, tx bun.Tx, v Venue, b *Booking, wanted int
 // one that has passed is in nobody's way.
 func takeCells(ctx context.Context, tx bun.Tx, b Booking, onlyOne bool) error {
 	from, to := Slot{b.Start, b.busyUntil}.Cells()
-	var cells strings.Builder
+	args := make([]any, 0, int(to-from)+6)
 	for c := from; c < to; c++ {
-		if c > from {
-			cells.WriteString(" UNION ALL ")
-		}
-		fmt.Fprintf(&cells, "SELECT %d AS cell", c)
+		args = append(args, c)
 	}
 	since := latest(b.Start, b.UpdatedAt).Unix()
-	result, err := tx.NewRaw("INSERT INTO cells (venue, cell, place) SELECT ?, cell, ? FROM (?) AS span WHERE NOT EXISTS ("+
-		"SELECT 1 FROM closures WHERE venue = ? AND ended_at IS NULL AND end_at > ? AND start_at < ? AND place IN (0, ?)) ON CONFLICT DO NOTHING",
-		b.Venue, b.Place, bun.Safe(cells.String()), b.Venue, since, b.End.Unix(), b.Place).Exec(ctx)
+	args = append(args, b.Venue, b.Place, b.Venue, since, b.End.Unix(), b.Place)
+	result, err := database.Exec(ctx, tx, "WITH span (cell) AS (VALUES (CAST(? AS BIGINT))"+strings.Repeat(", (?)", int(to-from)-1)+") "+
+		"INSERT INTO cells (venue, cell, place) SELECT ?, cell, ? FROM span WHERE NOT EXISTS ("+
+		"SELECT 1 FROM closures WHERE venue = ? AND ended_at IS NULL AND end_at > ? AND start_at < ? AND place IN (0, ?)) ON CONFLICT DO NOTHING", args...)
 	if err != nil {
 		return fmt.Errorf("taking place %d: %w", b.Place, err)
 	}
@@ -191,11 +192,12 @@ func takeOrdinals(ctx context.Context, tx bun.Tx, v Venue, b Booking) error {
 // one is time that the one writer of SQLite does not have for others. It
 // returns how many are held if that is too many, else 0.
 func takeOrdinal(ctx context.Context, tx bun.Tx, b Booking, period string, limit int) (held int, err error) {
-	const mine = "FROM quotas WHERE venue = ?0 AND person = ?1 AND period = ?2"
-	result, err := tx.NewRaw("INSERT INTO quotas (venue, person, period, ordinal, booking) SELECT ?0, ?1, ?2, n, ?3 "+
+	const mine = "FROM quotas WHERE venue = ? AND person = ? AND period = ?"
+	result, err := database.Exec(ctx, tx, "INSERT INTO quotas (venue, person, period, ordinal, booking) SELECT ?, ?, ?, n, ? "+
 		"FROM (SELECT 1 AS n UNION SELECT ordinal + 1 AS n "+mine+") AS next "+
-		"WHERE n <= ?4 AND n NOT IN (SELECT ordinal "+mine+") AND (SELECT COUNT(*) "+mine+") < ?4 "+
-		"ORDER BY n LIMIT 1 ON CONFLICT DO NOTHING", b.Venue, b.Person, period, b.ID, limit).Exec(ctx)
+		"WHERE n <= ? AND n NOT IN (SELECT ordinal "+mine+") AND (SELECT COUNT(*) "+mine+") < ? "+
+		"ORDER BY n LIMIT 1 ON CONFLICT DO NOTHING",
+		b.Venue, b.Person, period, b.ID, b.Venue, b.Person, period, limit, b.Venue, b.Person, period, b.Venue, b.Person, period, limit)
 	if err != nil {
 		return 0, fmt.Errorf("counting the booking: %w", err)
 	}

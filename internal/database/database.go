@@ -64,7 +64,9 @@ type DB struct {
 	reader *bun.DB
 	writer *bun.DB
 	writes queue
-	path   string
+
+	statements statements
+	path       string
 	// repeated is told of each transaction that is run again.
 	repeated func()
 }
@@ -104,6 +106,7 @@ func connect(o Options) (db *DB, err error) {
 	if o.OnFault != nil {
 		db.writer = db.writer.WithQueryHook(faultHook{o.OnFault})
 		db.reader = db.reader.WithQueryHook(faultHook{o.OnFault})
+		db.statements.onFault = o.OnFault
 	}
 	return db, nil
 }
@@ -145,6 +148,9 @@ func openSQLite(o Options) (*DB, error) {
 	return &DB{
 		engine: SQLite,
 		writes: newQueue(),
+
+		statements: statements{parsed: map[string]*sql.Stmt{}},
+
 		writer: bun.NewDB(writer, sqlitedialect.New()),
 		reader: bun.NewDB(reader, sqlitedialect.New()),
 		path:   o.Path,

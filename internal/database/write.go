@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/uptrace/bun"
@@ -36,10 +37,8 @@ type write struct {
 // Write runs f in a transaction and commits it; when Write returns nil the
 // change is durable. If f returns an error or panics, nothing is changed.
 // Transactions are serializable on both engines: what f reads cannot change
-// under it before the commit. Writers of one database queue, those of other
-// processes too, and so never spoil each other's work. f may still be run
-// several times if the engine asks for a repetition, so it must not have
-// effects outside of the transaction.
+// under it before the commit. f may be run several times, if the engine asks
+// for a repetition, so it must not have effects outside of the transaction.
 //
 // Writes that wait at the same time are committed together: making them
 // durable is most of the work, and costs the same for many as for one. Each is
@@ -105,7 +104,7 @@ func (q *queue) take() []*write {
 
 // runAll does all writes of a batch.
 func (db *DB) runAll(batch []*write) {
-	if len(batch) > 1 && db.runTogether(batch) {
+	if len(batch) > 1 && (db.runTogether(batch, false) || db.engine == Postgres && db.runTogether(batch, true)) {
 		return
 	}
 	for _, w := range batch {
@@ -116,7 +115,7 @@ func (db *DB) runAll(batch []*write) {
 // runAlone does a write in a transaction of its own.
 func (db *DB) runAlone(w *write) error {
 	for attempt := 1; ; attempt++ {
-		err := db.transact(w.ctx, w.run)
+		err := db.transact(w.ctx, attempt > 1, w.run)
 		if err == nil || !isRepeatable(err) || attempt == writeAttempts || w.ctx.Err() != nil {
 			return err
 		}
@@ -136,17 +135,17 @@ func (w *write) run(ctx context.Context, tx bun.Tx) (err error) {
 }
 
 // runTogether does writes in one transaction, each within a savepoint. It
-// returns false if nothing was done and they have to be done one by one.
-func (db *DB) runTogether(batch []*write) bool {
+// returns false if nothing was done.
+func (db *DB) runTogether(batch []*write, again bool) bool {
 	committing := false
 	// One who gives up must not undo the others: SQLite ends the whole
 	// transaction when a statement is interrupted.
-	err := db.transact(context.Background(), func(ctx context.Context, tx bun.Tx) error {
+	err := db.transact(context.Background(), again, func(ctx context.Context, tx bun.Tx) error {
 		for _, w := range batch {
 			if w.err = w.ctx.Err(); w.err != nil {
 				continue
 			}
-			if err := w.within(tx); err != nil {
+			if err := w.within(ctx, tx); err != nil {
 				return err
 			}
 		}
@@ -170,9 +169,9 @@ func (db *DB) runTogether(batch []*write) bool {
 
 // within does a write within a savepoint. What the write itself fails with is
 // kept in it; an error is returned if the transaction cannot go on.
-func (w *write) within(tx bun.Tx) error {
-	ctx := context.WithoutCancel(w.ctx)
-	if _, err := tx.ExecContext(ctx, "SAVEPOINT one"); err != nil {
+func (w *write) within(ctx context.Context, tx bun.Tx) error {
+	ctx = context.WithValue(context.WithoutCancel(w.ctx), statementsKey{}, ctx.Value(statementsKey{}))
+	if _, err := Exec(ctx, tx, "SAVEPOINT one"); err != nil {
 		return err
 	}
 	w.err = w.run(ctx, tx)
@@ -180,19 +179,86 @@ func (w *write) within(tx bun.Tx) error {
 		return w.err
 	}
 	if w.err != nil {
-		if _, err := tx.ExecContext(ctx, "ROLLBACK TO SAVEPOINT one"); err != nil {
+		if _, err := Exec(ctx, tx, "ROLLBACK TO SAVEPOINT one"); err != nil {
 			return err
 		}
 	}
-	_, err := tx.ExecContext(ctx, "RELEASE SAVEPOINT one")
+	_, err := Exec(ctx, tx, "RELEASE SAVEPOINT one")
 	return err
 }
 
-// transact runs f in a transaction when it is the turn of this process.
-func (db *DB) transact(ctx context.Context, f func(ctx context.Context, tx bun.Tx) error) error {
+// transact runs f in a transaction. On PostgreSQL, who was turned away before
+// waits for those of all processes who were, too.
+func (db *DB) transact(ctx context.Context, again bool, f func(ctx context.Context, tx bun.Tx) error) error {
 	isolation := sql.LevelDefault // SQLite has one only, and it is serializable
 	if db.engine == Postgres {
-		isolation, f = sql.LevelSerializable, inTurn(f)
+		isolation = sql.LevelSerializable
+		if again {
+			f = inTurn(f)
+		}
 	}
+	db.statements.parse(ctx, db.writer.DB)
+	ctx = context.WithValue(ctx, statementsKey{}, &db.statements)
 	return db.writer.RunInTx(ctx, &sql.TxOptions{Isolation: isolation}, f)
+}
+
+// statementsKey is where Write keeps the statements for what runs in it.
+type statementsKey struct{}
+
+// statements are those of the writer that are parsed once, by their text. Only
+// whose turn it is uses them.
+type statements struct {
+	numbered bool // parameters are $1, $2, …, and the driver keeps what it has parsed
+	parsed   map[string]*sql.Stmt
+	onFault  func(error)
+}
+
+// Exec runs a statement with bound parameters, written ?, in a transaction of
+// Write, whose context it needs. The statement is parsed once and kept: where
+// one writer does all the work, parsing would be half of it. There must be few
+// texts; what differs from call to call is a parameter.
+func Exec(ctx context.Context, tx bun.Tx, text string, args ...any) (sql.Result, error) {
+	s := ctx.Value(statementsKey{}).(*statements)
+	result, err := s.exec(ctx, tx.Tx, text, args)
+	if s.onFault != nil && IsStorageFault(err) {
+		s.onFault(err)
+	}
+	return result, err
+}
+
+func (s *statements) exec(ctx context.Context, tx *sql.Tx, text string, args []any) (sql.Result, error) {
+	if s.numbered {
+		return tx.ExecContext(ctx, numbered(text), args...)
+	}
+	if parsed := s.parsed[text]; parsed != nil {
+		return tx.StmtContext(ctx, parsed).ExecContext(ctx, args...)
+	}
+	s.parsed[text] = nil // it is parsed before the next transaction: this one has the connection
+	return tx.ExecContext(ctx, text, args...)
+}
+
+// numbered writes the parameters of a statement, which has no ? elsewhere, as
+// PostgreSQL wants them.
+func numbered(text string) string {
+	var b strings.Builder
+	for i, part := range strings.Split(text, "?") {
+		if i > 0 {
+			fmt.Fprintf(&b, "$%d", i)
+		}
+		b.WriteString(part)
+	}
+	return b.String()
+}
+
+// parse parses what has been asked for since the last transaction. A statement
+// that cannot be parsed is left to say so where it is used.
+func (s *statements) parse(ctx context.Context, db *sql.DB) {
+	for text, parsed := range s.parsed {
+		if parsed != nil {
+			continue
+		}
+		if parsed, err := db.PrepareContext(ctx, text); err == nil {
+			s.parsed[text] = parsed
+		}
+	}
 }
