@@ -4,19 +4,20 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/uptrace/bun"
 
 	"github.com/linli-io/linli/internal/booking"
 	"github.com/linli-io/linli/internal/database"
@@ -213,28 +214,36 @@ func bookingRequest(ctx context.Context, in *instance.Instance, p instance.Perso
 	return wire.Bytes(), err
 }
 
-// bareWriter writes the rows of a booking by hand.
-type bareWriter struct{ db *database.DB }
+// bareWriter writes the rows of a booking by hand, each in a transaction of its
+// own, on a database with the settings that Linli's has.
+type bareWriter struct{ db *sql.DB }
 
 func newBareWriter(ctx context.Context, path string) (*bareWriter, error) {
 	migrations, err := booking.Migrations()
 	if err != nil {
 		return nil, err
 	}
-	db, err := database.Open(ctx, database.Options{Path: path, Migrations: migrations})
+	made, err := database.Open(ctx, database.Options{Path: path, Migrations: migrations})
 	if err != nil {
 		return nil, err
 	}
-	w := &bareWriter{db}
-	err = db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
-		for n := range bookingVenues {
-			if _, err := tx.Tx.ExecContext(ctx, "INSERT INTO venues (name, position, spec) VALUES (?, ?, '{}')", venueName(n), n); err != nil {
-				return err
-			}
+	if err := made.Close(); err != nil {
+		return nil, err
+	}
+	u := url.URL{Scheme: "file", Path: path, OmitHost: true, RawQuery: url.Values{
+		"_txlock": {"immediate"}, "_journal_mode": {"WAL"}, "_synchronous": {"FULL"}, "_foreign_keys": {"on"},
+	}.Encode()}
+	db, err := sql.Open("sqlite", u.String())
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(1)
+	for n := range bookingVenues {
+		if _, err := db.ExecContext(ctx, "INSERT INTO venues (name, position, spec) VALUES (?, ?, '{}')", venueName(n), n); err != nil {
+			return nil, errors.Join(err, db.Close())
 		}
-		return nil
-	})
-	return w, err
+	}
+	return &bareWriter{db}, nil
 }
 
 const cellSeconds = 300
@@ -257,26 +266,36 @@ func (w *bareWriter) book(ctx context.Context, o order, key string) error {
 	if err != nil {
 		return err
 	}
-	person, start, day := fmt.Sprintf("person-%d", o.person), o.start.Unix(), o.start.Format(time.DateOnly)
+	person, day := fmt.Sprintf("person-%d", o.person), o.start.Format(time.DateOnly)
 	now := time.Now().Unix()
-	return w.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
-		for _, s := range []struct {
-			statement string
-			args      []any
-		}{
-			{"INSERT INTO idempotency (person, key, request, result, created_at) VALUES (?, ?, ?, ?, ?)",
-				[]any{person, key, "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", id.String(), now}},
-			{"INSERT INTO quotas (venue, person, period, ordinal, booking) VALUES (?, ?, ?, ?, ?)",
-				[]any{o.venue, person, day, (o.place-1)*slotsPerDay + o.start.Hour() - firstHour + 1, id.String()}},
-			{insertCells, o.cells()},
-			{"INSERT INTO bookings (id, venue, place, person, booked_by, name, phone, start_at, end_at, busy_until, day, note, state, created_at, updated_at) " +
-				"VALUES (?, ?, ?, ?, ?, '王桂花', '13800000003', ?, ?, ?, ?, '', 'booked', ?, ?)",
-				[]any{id.String(), o.venue, o.place, person, person, start, start + 3600, start + 3600, day, now, now}},
-		} {
-			if _, err := tx.Tx.ExecContext(ctx, s.statement, s.args...); err != nil {
-				return err
-			}
+	tx, err := w.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	for _, s := range []struct {
+		statement string
+		args      []any
+	}{
+		{"INSERT INTO idempotency (person, key, request, result, created_at) VALUES (?, ?, ?, ?, ?)",
+			[]any{person, key, "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", id.String(), now}},
+		{"INSERT INTO quotas (venue, person, period, ordinal, booking) VALUES (?, ?, ?, ?, ?)",
+			[]any{o.venue, person, day, (o.place-1)*slotsPerDay + o.start.Hour() - firstHour + 1, id.String()}},
+		{insertCells, o.cells()},
+		{insertBooking, o.booking(id, person, now)},
+	} {
+		if _, err := tx.ExecContext(ctx, s.statement, s.args...); err != nil {
+			return errors.Join(err, tx.Rollback())
 		}
-		return nil
-	})
+	}
+	return tx.Commit()
+}
+
+// insertBooking is the statement for a booking's own row.
+const insertBooking = "INSERT INTO bookings (id, venue, place, person, booked_by, name, phone, start_at, end_at, busy_until, day, note, state, created_at, updated_at) " +
+	"VALUES (?, ?, ?, ?, ?, '王桂花', '13800000003', ?, ?, ?, ?, '', 'booked', ?, ?)"
+
+// booking are the arguments of insertBooking for an order's hour.
+func (o order) booking(id uuid.UUID, person string, now int64) []any {
+	start := o.start.Unix()
+	return []any{id.String(), o.venue, o.place, person, person, start, start + 3600, start + 3600, o.start.Format(time.DateOnly), now, now}
 }

@@ -122,9 +122,7 @@ func store(ctx context.Context, path string, today time.Time) error {
 }
 
 func insertBookings(ctx context.Context, tx *sql.Tx, today time.Time) error {
-	insertBooking, err := tx.PrepareContext(ctx,
-		"INSERT INTO bookings (id, venue, place, person, booked_by, name, phone, start_at, end_at, busy_until, day, note, state, created_at, updated_at) "+
-			"VALUES (?, ?, ?, ?, ?, '王桂花', '13800000003', ?, ?, ?, ?, '', 'booked', ?, ?)")
+	insertBooking, err := tx.PrepareContext(ctx, insertBooking)
 	if err != nil {
 		return err
 	}
@@ -144,10 +142,7 @@ func insertBookings(ctx context.Context, tx *sql.Tx, today time.Time) error {
 		if err != nil {
 			return err
 		}
-		start := o.start.Unix()
-		person := fmt.Sprintf("person-%d", n%2000)
-		if _, err := insertBooking.ExecContext(ctx, id.String(), o.venue, o.place, person, person,
-			start, start+3600, start+3600, o.start.Format(time.DateOnly), start-86400, start-86400); err != nil {
+		if _, err := insertBooking.ExecContext(ctx, o.booking(id, fmt.Sprintf("person-%d", n%2000), o.start.Unix()-86400)...); err != nil {
 			return err
 		}
 		if day < pastDays {
