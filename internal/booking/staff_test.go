@@ -25,7 +25,7 @@ func hall() v1alpha1.Venue {
 	return v
 }
 
-func doctors() v1alpha1.Venue {
+func twoDoctors() v1alpha1.Venue {
 	v := clinic()
 	v.NoShowMinutes = 15
 	v.Attendants = []v1alpha1.Attendant{{Name: "zhang", DisplayName: "张医生"}, {Name: "liu", DisplayName: "刘医生"}}
@@ -42,7 +42,7 @@ func startDesk(t testing.TB) running {
 	community := hosttest.Community()
 	community.Spec.Services.Booking = &v1alpha1.Booking{
 		ManagedBy: v1alpha1.ManagedByCommunity,
-		Venues:    []v1alpha1.Venue{studyRoom(), musicRoom(), hall(), doctors()},
+		Venues:    []v1alpha1.Venue{studyRoom(), musicRoom(), hall(), twoDoctors()},
 	}
 	clock := testclock.NewFakeClock(moment(t, monday))
 	server := hosttest.Start(t, hosttest.Options{Services: []host.Service{service}, Community: community, Clock: clock})
