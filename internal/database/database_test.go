@@ -145,7 +145,9 @@ func TestWritersOfReplicasMeet(t *testing.T) {
 // A writer that is turned away queues the next time.
 func TestWhoLostQueuesOnPostgres(t *testing.T) {
 	repeats := 0
-	db := openPostgres(t, database.Options{DSN: databasetest.Postgres(t), Migrations: migrations, OnRepeat: func() { repeats++ }})
+	dsn := databasetest.Postgres(t)
+	db := openPostgres(t, database.Options{DSN: dsn, Migrations: migrations, OnRepeat: func() { repeats++ }})
+	other := openPostgres(t, database.Options{DSN: dsn, Migrations: migrations})
 	var queued []bool
 	err := addSeat(t.Context(), db, func(ctx context.Context, tx bun.Tx) error {
 		var holds bool
@@ -156,7 +158,7 @@ func TestWhoLostQueuesOnPostgres(t *testing.T) {
 			return err
 		}
 		// Somebody else is faster.
-		return addSeat(ctx, db, func(context.Context, bun.Tx) error { return nil })
+		return addSeat(ctx, other, func(context.Context, bun.Tx) error { return nil })
 	})
 	if n := count(t, db); err != nil || n != 2 || repeats != 1 {
 		t.Errorf("%v, %d seats, %d repeats; want 2 seats and 1 repeat", err, n, repeats)

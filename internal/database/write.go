@@ -104,8 +104,14 @@ func (q *queue) take() []*write {
 
 // runAll does all writes of a batch.
 func (db *DB) runAll(batch []*write) {
-	if len(batch) > 1 && (db.runTogether(batch, false) || db.engine == Postgres && db.runTogether(batch, true)) {
-		return
+	if len(batch) > 1 {
+		if db.runTogether(batch, false) {
+			return
+		}
+		db.repeated()
+		if db.engine == Postgres && db.runTogether(batch, true) {
+			return
+		}
 	}
 	for _, w := range batch {
 		w.err = db.runAlone(w)
