@@ -2,14 +2,12 @@ package booking
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"reflect"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -23,6 +21,12 @@ import (
 const (
 	tagVenues   = "venues"
 	tagBookings = "bookings"
+	tagSeries   = "series"
+	tagWaiting  = "waiting-list"
+	tagOwn      = "own"
+	tagDesk     = "desk"
+	tagClosures = "closures"
+	tagManaging = "managing"
 )
 
 const (
@@ -47,7 +51,13 @@ func (s *service) mountAPI(mux *http.ServeMux) error {
 			Servers: []*huma.Server{{URL: "/", Description: "The community from which this document is."}},
 			Tags: []*huma.Tag{
 				{Name: tagVenues, Description: "What can be booked, and when."},
-				{Name: tagBookings, Description: "The caller's own bookings."},
+				{Name: tagBookings, Description: "The bookings of the caller and of those for whom the caller may act."},
+				{Name: tagSeries, Description: "Bookings that repeat every week."},
+				{Name: tagWaiting, Description: "Waiting for what is taken. A place that becomes free is held for the first who waits for it; who accepts the hold in time has booked."},
+				{Name: tagOwn, Description: "For whom the caller may act, and the calendar of the caller's bookings."},
+				{Name: tagDesk, Description: "The day at the front desk: for staff with the duty FrontDesk. Answers have names and phone numbers."},
+				{Name: tagClosures, Description: "Closing a venue or a place of it for a time: for staff with the duty FrontDesk."},
+				{Name: tagManaging, Description: "Venues, their members and the codes on their doors: for staff with the duty Manager, and some to read for the duty FrontDesk."},
 			},
 			Components: &huma.Components{
 				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
@@ -60,55 +70,19 @@ func (s *service) mountAPI(mux *http.ServeMux) error {
 		Formats:       huma.DefaultFormats,
 		DefaultFormat: "application/json",
 	})
-	schemas := api.OpenAPI().Components.Schemas
-	public := func(op huma.Operation, errors ...int) huma.Operation {
-		op.Path = apiPath + op.Path
-		op.MaxBodyBytes = maxRequestBytes
-		op.Security = []map[string][]string{} // none is needed, though a token that is sent must be valid
-		op.Responses = problems(schemas, append(errors, http.StatusUnauthorized, http.StatusInternalServerError))
-		return op
-	}
-	personal := func(op huma.Operation, errors ...int) huma.Operation {
-		op = public(op, errors...)
-		op.Security = []map[string][]string{{"bearer": {}}, {"session": {}}}
-		op.Middlewares = huma.Middlewares{requirePerson(api)}
-		return op
-	}
-	huma.Register(api, public(huma.Operation{
-		OperationID: "list-venues", Method: http.MethodGet, Path: "/venues",
-		Tags:    []string{tagVenues},
-		Summary: "What can be booked",
-	}), s.listVenues)
-	huma.Register(api, public(huma.Operation{
-		OperationID: "get-availability", Method: http.MethodGet, Path: "/venues/{venue}/availability",
-		Tags:    []string{tagVenues},
-		Summary: "A venue's day at a glance",
-	}, http.StatusNotFound, http.StatusUnprocessableEntity), s.getAvailability)
-	huma.Register(api, personal(huma.Operation{
-		OperationID: "create-booking", Method: http.MethodPost, Path: "/bookings", DefaultStatus: http.StatusCreated,
-		Tags:        []string{tagBookings},
-		Summary:     "Book a place",
-		Description: "Refused by a rule of the venue with 422 and the rule's name, with 409 if the place, or every place, is taken.",
-	}, http.StatusBadRequest, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity), s.createBooking)
-	huma.Register(api, personal(huma.Operation{
-		OperationID: "list-bookings", Method: http.MethodGet, Path: "/bookings",
-		Tags:    []string{tagBookings},
-		Summary: "One's own bookings, the latest start first",
-	}, http.StatusUnprocessableEntity), s.listBookings)
-	huma.Register(api, personal(huma.Operation{
-		OperationID: "get-booking", Method: http.MethodGet, Path: "/bookings/{id}",
-		Tags:    []string{tagBookings},
-		Summary: "One of one's own bookings",
-	}, http.StatusNotFound, http.StatusUnprocessableEntity), s.getBooking)
-	huma.Register(api, personal(huma.Operation{
-		OperationID: "cancel-booking", Method: http.MethodDelete, Path: "/bookings/{id}", DefaultStatus: http.StatusNoContent,
-		Tags:        []string{tagBookings},
-		Summary:     "Cancel one of one's own bookings",
-		Description: "Cancelling again changes nothing. What has begun cannot be cancelled.",
-	}, http.StatusNotFound, http.StatusUnprocessableEntity), s.cancelBooking)
+	o := operations{api}
+	s.venueOperations(o)
+	s.bookingOperations(o)
+	s.seriesOperations(o)
+	s.waitingOperations(o)
+	s.ownOperations(o)
+	s.deskOperations(o)
+	s.closureOperations(o)
+	s.managerOperations(o)
+	s.useOperations(o)
 
 	// huma adds the schema of its own errors; ours is Problem.
-	delete(schemas.Map(), "ErrorModel")
+	delete(api.OpenAPI().Components.Schemas.Map(), "ErrorModel")
 	document, err := json.Marshal(api.OpenAPI())
 	if err != nil {
 		return fmt.Errorf("writing the OpenAPI document: %w", err)
@@ -124,20 +98,57 @@ func (s *service) mountAPI(mux *http.ServeMux) error {
 // Problem is an error of the API (RFC 9457).
 type Problem struct {
 	huma.ErrorModel
-	Rule string `json:"rule,omitempty" example:"too-long" doc:"The name of the rule that refused the request. Names are stable."`
+	Rule  string    `json:"rule,omitempty" example:"too-long" doc:"The name of the rule that refused the request. Names are stable."`
+	Weeks []apiWeek `json:"weeks,omitempty" doc:"What came of each week of a series, if some stand in its way."`
 }
 
-// problems documents the errors of an operation.
-func problems(schemas huma.Registry, statuses []int) map[string]*huma.Response {
-	schema := schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
-	responses := make(map[string]*huma.Response, len(statuses))
-	for _, status := range statuses {
-		responses[strconv.Itoa(status)] = &huma.Response{
+// operations registers operations, with what they have in common.
+type operations struct{ api huma.API }
+
+// public is an operation for everybody.
+func (o operations) public(op huma.Operation, errors ...int) huma.Operation {
+	op.Path = apiPath + op.Path
+	if op.MaxBodyBytes == 0 {
+		op.MaxBodyBytes = maxRequestBytes
+	}
+	op.Security = []map[string][]string{} // none is needed, though a token that is sent must be valid
+	errors = append(errors, http.StatusUnauthorized, http.StatusInternalServerError)
+	if op.Responses == nil {
+		op.Responses = make(map[string]*huma.Response, len(errors))
+	}
+	schema := o.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
+	for _, status := range errors {
+		op.Responses[strconv.Itoa(status)] = &huma.Response{
 			Description: http.StatusText(status),
 			Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: schema}},
 		}
 	}
-	return responses
+	return op
+}
+
+// personal is an operation for people who are signed in.
+func (o operations) personal(op huma.Operation, errors ...int) huma.Operation {
+	op = o.public(op, errors...)
+	op.Security = []map[string][]string{{"bearer": {}}, {"session": {}}}
+	op.Middlewares = huma.Middlewares{noStore, requirePerson(o.api)}
+	return op
+}
+
+// staff is an operation for staff who are charged with a duty.
+func (o operations) staff(duty identity.Duty, op huma.Operation, errors ...int) huma.Operation {
+	op = o.personal(op, append(errors, http.StatusForbidden)...)
+	op.Middlewares = append(op.Middlewares, requireDuty(o.api, duty))
+	return op
+}
+
+// The errors of operations that read a body.
+func withBody(errors ...int) []int {
+	return append(errors, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity)
+}
+
+// The errors of operations on one thing by its id.
+func byID(errors ...int) []int {
+	return append(errors, http.StatusNotFound, http.StatusUnprocessableEntity)
 }
 
 func newProblem(status int, rule, detail string) *Problem {
@@ -147,19 +158,41 @@ func newProblem(status int, rule, detail string) *Problem {
 	}
 }
 
-// ruleKeyReused is the rule of idempotency keys.
-const ruleKeyReused = "idempotency-key-reused"
+// invalid is the error about a field, as the checks of inputs write theirs.
+func invalid(location string, value any, message string) error {
+	return huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{Message: message, Location: location, Value: value})
+}
+
+// Rules of the API that are no rules of a venue. Names are stable.
+const (
+	ruleKeyReused       = "idempotency-key-reused"
+	ruleSeriesConflict  = "series-conflict"
+	ruleTooManyAffected = "too-many-affected"
+	ruleInUse           = "in-use"
+	ruleManifest        = "managed-by-manifest"
+)
 
 // problem turns an error into what the caller may know of it.
 func (s *service) problem(ctx context.Context, err error) error {
 	if refusal, ok := errors.AsType[*Refusal](err); ok {
-		return newProblem(http.StatusUnprocessableEntity, string(refusal.Rule), refusal.Text)
+		status, detail := http.StatusUnprocessableEntity, refusal.Text
+		if refusal.Rule == RuleTooManyCodes {
+			status = http.StatusTooManyRequests
+		}
+		if refusal.Detail != "" {
+			detail += ": " + refusal.Detail
+		}
+		return newProblem(status, string(refusal.Rule), detail)
 	}
 	switch {
 	case errors.Is(err, ErrTaken):
-		return newProblem(http.StatusConflict, "", "Somebody else holds the place, or every place, at that time. Choose another.")
+		return newProblem(http.StatusConflict, "", takenText)
 	case errors.Is(err, ErrKeyReused):
 		return newProblem(http.StatusUnprocessableEntity, ruleKeyReused, "The Idempotency-Key was used for another request. Use a new key for a new request.")
+	case errors.Is(err, ErrTooMany):
+		return newProblem(http.StatusUnprocessableEntity, ruleTooManyAffected, err.Error())
+	case errors.Is(err, ErrInUse):
+		return newProblem(http.StatusConflict, ruleInUse, "The venue has bookings ahead. Close it first, which cancels or moves them.")
 	case errors.Is(err, errNotYours):
 		return newProblem(http.StatusForbidden, "", "You may not act for this person.")
 	case errors.Is(err, ErrNotFound):
@@ -169,6 +202,15 @@ func (s *service) problem(ctx context.Context, err error) error {
 		s.log.ErrorContext(ctx, "request failed", "error", err.Error())
 	}
 	return newProblem(http.StatusInternalServerError, "", "Something went wrong on our side. Nothing was changed that this request was not answered for; try again.")
+}
+
+// takenText says that there is no place.
+const takenText = "Somebody else holds the place, or every place, at that time. Choose another."
+
+// noStore keeps personal answers out of caches.
+func noStore(ctx huma.Context, next func(huma.Context)) {
+	ctx.SetHeader("Cache-Control", "no-store")
+	next(ctx)
 }
 
 // requirePerson answers 401 unless somebody is signed in.
@@ -184,261 +226,62 @@ func requirePerson(api huma.API) func(huma.Context, func(huma.Context)) {
 	}
 }
 
-type apiVenue struct {
-	Name                 string     `json:"name"`
-	DisplayName          string     `json:"displayName"`
-	Description          string     `json:"description,omitempty"`
-	Kind                 string     `json:"kind" enum:"Room,Seats,Attended"`
-	Capacity             int        `json:"capacity" doc:"How many bookings can be held at the same time."`
-	SlotMinutes          int        `json:"slotMinutes"`
-	MaxSlotsPerBooking   int        `json:"maxSlotsPerBooking"`
-	MaxPerResidentPerDay int        `json:"maxPerResidentPerDay"`
-	LastDay              string     `json:"lastDay" format:"date" doc:"The last day that can be booked now."`
-	Hours                []apiHours `json:"hours"`
-}
-
-type apiHours struct {
-	Day  string `json:"day" enum:"Monday,Tuesday,Wednesday,Thursday,Friday,Saturday,Sunday"`
-	From string `json:"from" example:"08:00"`
-	To   string `json:"to" example:"24:00" doc:"The time of closing; 24:00 is the end of the day."`
-}
-
-type listVenuesOutput struct {
-	Body struct {
-		TimeZone string     `json:"timeZone" example:"Asia/Shanghai" doc:"The community's time zone, in which days and hours are meant."`
-		Venues   []apiVenue `json:"venues"`
-	}
-}
-
-func (s *service) listVenues(ctx context.Context, _ *struct{}) (*listVenuesOutput, error) {
-	venues, err := s.store.Venues(ctx, s.clock.Now())
-	if err != nil {
-		return nil, s.problem(ctx, err)
-	}
-	out := &listVenuesOutput{}
-	loc := s.location()
-	out.Body.TimeZone = loc.String()
-	out.Body.Venues = make([]apiVenue, 0, len(venues))
-	for _, v := range venues {
-		a := apiVenue{
-			Name: v.Name, DisplayName: v.DisplayName, Description: v.Description, Kind: string(v.Kind),
-			Capacity: v.Capacity(), SlotMinutes: v.SlotMinutes, MaxSlotsPerBooking: v.MaxSlots, MaxPerResidentPerDay: v.DailyLimit,
-			LastDay: v.LastDay(s.clock.Now(), loc).String(), Hours: []apiHours{},
+// requireDuty answers 403 unless who is signed in is charged with the duty.
+func requireDuty(api huma.API, duty identity.Duty) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		if p, ok := identity.FromContext(ctx.Context()); ok && p.Has(duty) {
+			next(ctx)
+			return
 		}
-		for i := range 7 {
-			weekday := time.Weekday((i + 1) % 7) // from Monday on
-			for _, h := range v.Hours[weekday] {
-				a.Hours = append(a.Hours, apiHours{Day: weekday.String(), From: timeOfDay(h.From), To: timeOfDay(h.To)})
-			}
-		}
-		out.Body.Venues = append(out.Body.Venues, a)
-	}
-	return out, nil
-}
-
-// timeOfDay writes minutes after midnight as HH:MM.
-func timeOfDay(minutes int) string { return fmt.Sprintf("%02d:%02d", minutes/60, minutes%60) }
-
-type availabilityInput struct {
-	Venue string `path:"venue" maxLength:"63" example:"study-room" doc:"The venue's name, as in the list of venues."`
-	Date  string `query:"date" maxLength:"10" example:"2026-11-23" doc:"The day, in the community's time zone; today if left out."`
-}
-
-type apiSlot struct {
-	Start    time.Time `json:"start"`
-	End      time.Time `json:"end"`
-	State    string    `json:"state" enum:"free,full,past,closed"`
-	Free     int       `json:"free" doc:"How many places nobody holds."`
-	Capacity int       `json:"capacity"`
-}
-
-type availabilityOutput struct {
-	Body struct {
-		Venue    string    `json:"venue"`
-		Date     string    `json:"date" format:"date"`
-		TimeZone string    `json:"timeZone"`
-		Capacity int       `json:"capacity"`
-		Rule     string    `json:"rule,omitempty" doc:"The rule by which nothing can be booked on this day, such as closed-day or outside-window."`
-		Slots    []apiSlot `json:"slots"`
+		// WriteErr reports what it cannot write by itself.
+		_ = huma.WriteErr(api, ctx, http.StatusForbidden, fmt.Sprintf("This is for staff with the duty %s. Ask a manager of the community for it.", duty))
 	}
 }
 
-func (s *service) getAvailability(ctx context.Context, in *availabilityInput) (*availabilityOutput, error) {
-	loc := s.location()
-	date := DateOf(s.clock.Now(), loc)
-	if in.Date != "" {
-		var err error
-		if date, err = ParseDate(in.Date); err != nil {
-			return nil, huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{Message: err.Error(), Location: "query.date", Value: in.Date})
-		}
-	}
-	day, err := s.day(ctx, in.Venue, date)
-	if err != nil {
-		return nil, s.problem(ctx, err)
-	}
-	out := &availabilityOutput{}
-	out.Body.Venue, out.Body.Date, out.Body.TimeZone, out.Body.Capacity = day.Venue.Name, date.String(), loc.String(), day.Venue.Capacity()
-	if day.Refusal != nil {
-		out.Body.Rule = string(day.Refusal.Rule)
-	}
-	out.Body.Slots = make([]apiSlot, 0, len(day.Offers))
-	for _, o := range day.Offers {
-		out.Body.Slots = append(out.Body.Slots, apiSlot{
-			Start: o.Start.In(loc), End: o.End.In(loc), State: string(o.State), Free: o.Free, Capacity: day.Venue.Capacity(),
-		})
-	}
-	return out, nil
-}
-
-type apiBooking struct {
-	ID          uuid.UUID  `json:"id"`
-	Venue       string     `json:"venue"`
-	Place       int        `json:"place" doc:"The number of the place, from 1."`
-	Start       time.Time  `json:"start"`
-	End         time.Time  `json:"end"`
-	Note        string     `json:"note,omitempty"`
-	Person      string     `json:"person" doc:"The id of the person whom it is for."`
-	Status      string     `json:"status" enum:"requested,held,booked,cancelled,refused,expired,released"`
-	CreatedAt   time.Time  `json:"createdAt"`
-	CancelledAt *time.Time `json:"cancelledAt,omitempty"`
-}
-
-func apiBookingOf(b Booking, loc *time.Location) apiBooking {
-	a := apiBooking{
-		ID: b.ID, Venue: b.Venue, Place: b.Place, Start: b.Start.In(loc), End: b.End.In(loc), Note: b.Note,
-		Person: b.Person, Status: string(b.State), CreatedAt: b.CreatedAt.In(loc),
-	}
-	if b.State == StateCancelled {
-		at := b.EndedAt.In(loc)
-		a.CancelledAt = &at
-	}
-	return a
-}
-
-type createBookingInput struct {
-	IdempotencyKey string `header:"Idempotency-Key" maxLength:"255" doc:"A name for this request, chosen by the caller: repeated within a day it is done once and answered alike."`
-	Body           struct {
-		Venue string    `json:"venue" maxLength:"63" example:"study-room"`
-		Start time.Time `json:"start" example:"2026-11-23T09:00:00+08:00"`
-		End   time.Time `json:"end" example:"2026-11-23T10:00:00+08:00"`
-		Place int       `json:"place,omitempty" minimum:"1" doc:"The place wanted; any if left out."`
-		Note  string    `json:"note,omitempty" maxLength:"500"`
-		For   string    `json:"for,omitempty" maxLength:"100" doc:"The id of the person whom it is for, one for whom the caller may act; the caller if left out."`
-	}
-}
-
-type createBookingOutput struct {
-	Location string `header:"Location"`
-	Body     apiBooking
-}
-
-func (s *service) createBooking(ctx context.Context, in *createBookingInput) (*createBookingOutput, error) {
-	party, err := s.party(ctx, in.Body.For)
-	if err != nil {
-		return nil, s.problem(ctx, err)
-	}
-	b, err := s.book(ctx, s.order(Request{
-		Venue: in.Body.Venue, Slot: Slot{Start: in.Body.Start, End: in.Body.End}, Place: in.Body.Place, Note: in.Body.Note,
-	}, party, in.IdempotencyKey))
-	if err != nil {
-		return nil, s.problem(ctx, err)
-	}
-	return &createBookingOutput{Location: apiPath + "/bookings/" + b.ID.String(), Body: apiBookingOf(b, s.location())}, nil
-}
-
-type listBookingsInput struct {
-	When   string `query:"when" enum:"upcoming,past" doc:"upcoming: live and not ended, the earliest start first. past: ended or cancelled. All if left out."`
-	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"How many bookings a page has at most."`
-	Cursor string `query:"cursor" maxLength:"100" doc:"The next of the page before."`
-}
-
-type listBookingsOutput struct {
-	Body struct {
-		Bookings []apiBooking `json:"bookings"`
-		Next     string       `json:"next,omitempty" doc:"The cursor of the next page; absent on the last one."`
-	}
-}
-
-func (s *service) listBookings(ctx context.Context, in *listBookingsInput) (*listBookingsOutput, error) {
-	after, err := ParseCursor(in.Cursor)
-	if err != nil {
-		return nil, huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{Message: err.Error(), Location: "query.cursor", Value: in.Cursor})
-	}
-	bookings, err := s.store.Bookings(ctx, s.reach(ctx), Which(in.When), after, in.Limit+1, s.clock.Now())
-	if err != nil {
-		return nil, s.problem(ctx, err)
-	}
-	out := &listBookingsOutput{}
-	bookings, out.Body.Next = page(bookings, in.Limit)
-	out.Body.Bookings = make([]apiBooking, 0, len(bookings))
-	for _, b := range bookings {
-		out.Body.Bookings = append(out.Body.Bookings, apiBookingOf(b, s.location()))
-	}
-	return out, nil
-}
-
-type bookingInput struct {
-	ID string `path:"id" format:"uuid" doc:"The booking's id."`
-}
-
-type bookingOutput struct{ Body apiBooking }
-
-func (s *service) getBooking(ctx context.Context, in *bookingInput) (*bookingOutput, error) {
-	id, err := uuid.Parse(in.ID)
-	if err != nil {
-		return nil, s.problem(ctx, ErrNotFound)
-	}
-	b, err := s.store.Booking(ctx, s.reach(ctx), id)
-	if err != nil {
-		return nil, s.problem(ctx, err)
-	}
-	return &bookingOutput{Body: apiBookingOf(b, s.location())}, nil
-}
-
-func (s *service) cancelBooking(ctx context.Context, in *bookingInput) (*struct{}, error) {
-	id, err := uuid.Parse(in.ID)
-	if err != nil {
-		return nil, s.problem(ctx, ErrNotFound)
-	}
-	if _, err := s.cancel(ctx, s.act(ctx, id), ""); err != nil {
-		return nil, s.problem(ctx, err)
-	}
-	return nil, nil
-}
-
-// page cuts a list that was read with one row more than limit, and gives the
-// cursor of what follows.
-func page(bookings []Booking, limit int) ([]Booking, string) {
-	if len(bookings) <= limit {
-		return bookings, ""
-	}
-	last := bookings[limit-1]
-	return bookings[:limit], Cursor{Start: last.Start, ID: last.ID}.String()
-}
-
-// String writes the cursor for clients, who are not to make their own.
-func (c Cursor) String() string {
-	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d.%s", c.Start.Unix(), c.ID))
-}
-
-// ParseCursor reads what Cursor.String has written; empty is the zero Cursor.
-func ParseCursor(s string) (Cursor, error) {
-	if s == "" {
-		return Cursor{}, nil
-	}
-	wrong := errors.New("this is not a cursor of this list; use the next of the page before")
-	text, err := base64.RawURLEncoding.DecodeString(s)
-	if err != nil {
-		return Cursor{}, wrong
-	}
-	start, id, _ := strings.Cut(string(text), ".")
-	seconds, err := strconv.ParseInt(start, 10, 64)
-	if err != nil {
-		return Cursor{}, wrong
-	}
+// parseID reads the id of something; what is no id is nothing's.
+func parseID(id string) (uuid.UUID, error) {
 	parsed, err := uuid.Parse(id)
 	if err != nil {
-		return Cursor{}, wrong
+		return uuid.Nil, ErrNotFound
 	}
-	return Cursor{Start: time.Unix(seconds, 0), ID: parsed}, nil
+	return parsed, nil
+}
+
+// parseDay reads a date of a request; empty is today. Centuries far from ours
+// are refused: nothing is booked there, and not all of them can be written.
+func (s *service) parseDay(location, date string) (Date, error) {
+	if date == "" {
+		return DateOf(s.clock.Now(), s.location()), nil
+	}
+	d, err := ParseDate(date)
+	if err == nil && !ours(d.Year) {
+		err = errors.New(notOurTime)
+	}
+	if err != nil {
+		return Date{}, invalid(location, date, err.Error())
+	}
+	return d, nil
+}
+
+const notOurTime = "this is not within the years 2000 to 2999"
+
+func ours(year int) bool { return year >= 2000 && year < 3000 }
+
+// bodySpan is a span of time in the body of a request.
+func bodySpan(startName, endName string, start, end time.Time) (Slot, error) {
+	for location, t := range map[string]time.Time{"body." + startName: start, "body." + endName: end} {
+		if !ours(t.UTC().Year()) {
+			return Slot{}, invalid(location, t.Format(time.RFC3339), notOurTime)
+		}
+	}
+	return Slot{Start: start, End: end}, nil
+}
+
+// momentIn is a moment in the community's zone, or nil if it never was.
+func momentIn(t time.Time, loc *time.Location) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.In(loc)
+	return &t
 }

@@ -28,15 +28,18 @@ type running struct {
 
 func start(t testing.TB) running {
 	t.Helper()
+	return startWith(t, v1alpha1.ManagedByManifest, studyRoom(), musicRoom(), clinic())
+}
+
+// startWith is start with some venues.
+func startWith(t testing.TB, by v1alpha1.ManagedBy, venues ...v1alpha1.Venue) running {
+	t.Helper()
 	service, err := Service()
 	if err != nil {
 		t.Fatal(err)
 	}
 	community := hosttest.Community()
-	community.Spec.Services.Booking = &v1alpha1.Booking{
-		ManagedBy: v1alpha1.ManagedByManifest,
-		Venues:    []v1alpha1.Venue{studyRoom(), musicRoom(), clinic()},
-	}
+	community.Spec.Services.Booking = &v1alpha1.Booking{ManagedBy: by, Venues: venues}
 	clock := testclock.NewFakeClock(moment(t, monday))
 	server := hosttest.Start(t, hosttest.Options{Services: []host.Service{service}, Community: community, Clock: clock})
 	return running{server, clock}
@@ -65,8 +68,8 @@ type answer struct {
 	Raw    string
 	// Body is what a success says, Problem what an error does.
 	Body struct {
-		apiBooking
-		Bookings []apiBooking
+		APIBooking
+		Bookings []APIBooking
 		Next     string
 		Slots    []apiSlot
 		Venues   []apiVenue
@@ -145,7 +148,7 @@ func TestAPIJourney(t *testing.T) {
 	}
 
 	made := li.want(201, "POST", bookings, `{"venue":"study","start":"2026-11-23T01:00:00Z","end":"2026-11-23T03:00:00Z","note":"靠窗"}`)
-	got := made.Body.apiBooking
+	got := made.Body.APIBooking
 	if !strings.Contains(made.Raw, `"start":"2026-11-23T09:00:00+08:00"`) || got.Place != 1 || got.Status != "booked" || got.Note != "靠窗" {
 		t.Errorf("made %s", made.Raw)
 	}
@@ -355,7 +358,7 @@ func TestOpenAPI(t *testing.T) {
 	}{
 		{"/booking/api/v1/venues", "get", []string{"200", "401", "500"}},
 		{"/booking/api/v1/venues/{venue}/availability", "get", []string{"200", "401", "404", "422", "500"}},
-		{bookings, "post", []string{"201", "400", "401", "409", "413", "422", "500"}},
+		{bookings, "post", []string{"201", "400", "401", "403", "409", "413", "422", "429", "500"}},
 		{bookings, "get", []string{"200", "401", "422", "500"}},
 		{bookings + "/{id}", "get", []string{"200", "401", "404", "422", "500"}},
 		{bookings + "/{id}", "delete", []string{"204", "401", "404", "422", "500"}},

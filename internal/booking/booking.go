@@ -148,6 +148,9 @@ const (
 	RuleTooManyCodes Rule = "too-many-codes"
 )
 
+// RuleUnknownPerson refuses to book for somebody whom nobody knows.
+const RuleUnknownPerson Rule = "unknown-person"
+
 // The rules of the waiting list and of series.
 const (
 	// RuleStillFree refuses to wait for what can be booked.

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/text/width"
 	"k8s.io/utils/clock"
 
 	"github.com/linli-io/linli/internal/host"
@@ -39,13 +41,13 @@ func Service() (host.Service, error) {
 
 func register(_ context.Context, rt *host.Runtime) error {
 	s := &service{
-		store:    NewStore(rt.DB),
-		location: func() *time.Location { return rt.Config.Current().Location },
-		people:   rt.Identity,
-		pages:    rt.Pages,
-		clock:    rt.Clock,
-		log:      rt.Log,
-		metrics:  newMetrics(rt.Metrics),
+		store:   NewStore(rt.DB),
+		config:  rt.Config.Current,
+		people:  rt.Identity,
+		pages:   rt.Pages,
+		clock:   rt.Clock,
+		log:     rt.Log,
+		metrics: newMetrics(rt.Metrics),
 	}
 	rt.Config.OnChange(s.syncVenues)
 	rt.Go("erase", s.erase)
@@ -72,14 +74,17 @@ type people interface {
 // service is what the API and the pages do their work with.
 type service struct {
 	store *Store
-	// location is the community's time zone, which may be changed.
-	location func() *time.Location
-	people   people
-	pages    *web.Pages
-	clock    clock.WithTicker
-	log      *slog.Logger
-	metrics  metrics
+	// config is the community's configuration, which may be changed.
+	config  func() host.Snapshot
+	people  people
+	pages   *web.Pages
+	clock   clock.WithTicker
+	log     *slog.Logger
+	metrics metrics
 }
+
+// location is the community's time zone.
+func (s *service) location() *time.Location { return s.config().Location }
 
 // reach is whom the caller may act for; the zero Reach, which reaches nobody,
 // if nobody is signed in.
@@ -143,8 +148,16 @@ func partyOf(p identity.Person, by string) Party {
 var guestNamespace = uuid.MustParse("0f4c6a1e-3b5e-4d42-9f0a-6f0f7a8b2c11")
 
 // guest is somebody without an account for whom a member of staff asks. The
-// same name and phone number are the same person, so that limits hold.
+// same name and phone number are the same person, however they are written, so
+// that limits hold.
 func guest(name, phone, by string) Party {
+	name = strings.Join(strings.Fields(width.Fold.String(name)), " ")
+	phone = strings.Map(func(r rune) rune {
+		if r != '+' && (r < '0' || r > '9') {
+			return -1
+		}
+		return r
+	}, width.Fold.String(phone))
 	id := uuid.NewSHA1(guestNamespace, []byte(name+"/"+phone))
 	return Party{Person: "guest:" + id.String(), BookedBy: by, Name: name, Phone: phone, Staff: true}
 }
@@ -171,6 +184,46 @@ func (s *service) book(ctx context.Context, o Order) (Booking, error) {
 		s.metrics.made.Inc()
 	}
 	return b, err
+}
+
+// bookSeries books a series and counts what it makes.
+func (s *service) bookSeries(ctx context.Context, o SeriesOrder) (uuid.UUID, []Occurrence, error) {
+	id, weeks, err := s.store.BookSeries(ctx, o)
+	s.count(err)
+	for _, week := range weeks {
+		// What an order that is repeated had made before is older.
+		if week.Booking.ID != uuid.Nil && week.Booking.CreatedAt.Unix() == o.Now.Unix() {
+			s.metrics.made.Inc()
+		}
+	}
+	return id, weeks, err
+}
+
+// cancelAhead cancels what is ahead of a series and counts it.
+func (s *service) cancelAhead(ctx context.Context, a Act) ([]Booking, error) {
+	cancelled, err := s.store.CancelSeries(ctx, a, "")
+	s.metrics.cancelled.Add(float64(len(cancelled)))
+	return cancelled, err
+}
+
+// change moves a booking and counts why not.
+func (s *service) change(ctx context.Context, a Act, p Party, to Request) (Booking, error) {
+	b, _, err := s.store.Change(ctx, a, p, to)
+	s.count(err)
+	return b, err
+}
+
+// close closes a venue and counts what that cancels.
+func (s *service) close(ctx context.Context, o ClosureOrder) (Closure, []Affected, error) {
+	c, affected, err := s.store.Close(ctx, o)
+	if err == nil && !o.Try {
+		for _, a := range affected {
+			if a.After.State == StateCancelled {
+				s.metrics.cancelled.Inc()
+			}
+		}
+	}
+	return c, affected, err
 }
 
 // count counts what was not done, and why.
@@ -219,6 +272,28 @@ func (s *service) days(ctx context.Context, venues []Venue, date Date) ([]Day, e
 	days := make([]Day, len(venues))
 	for i, v := range venues {
 		days[i] = DayOf(v, date, s.clock.Now(), loc, taken[v.Name])
+	}
+	return days, nil
+}
+
+// inARow are some days in a row of a venue at a glance, read in one query.
+func (s *service) inARow(ctx context.Context, v Venue, first Date, n int) ([]Day, error) {
+	loc := s.location()
+	from, _ := first.Bounds(loc)
+	_, to := first.AddDays(n - 1).Bounds(loc)
+	taken, err := s.store.Taken(ctx, []string{v.Name}, from, to)
+	if err != nil {
+		return nil, err
+	}
+	on := make(map[Date][]Taken, n)
+	for _, t := range taken[v.Name] {
+		day := DateOf(t.Start, loc)
+		on[day] = append(on[day], t)
+	}
+	days := make([]Day, n)
+	for i := range days {
+		day := first.AddDays(i)
+		days[i] = DayOf(v, day, s.clock.Now(), loc, on[day])
 	}
 	return days, nil
 }

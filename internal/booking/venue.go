@@ -151,6 +151,18 @@ func (v Venue) AttendantAt(place int) (Attendant, bool) {
 	return Attendant{}, false
 }
 
+// Only is the venue with one of its attendants alone; false if it has none of
+// that name.
+func (v Venue) Only(attendant string) (Venue, bool) {
+	for _, a := range v.Attendants {
+		if a.Name == attendant {
+			v.Attendants = []Attendant{a}
+			return v, true
+		}
+	}
+	return Venue{}, false
+}
+
 // Hours are opening hours in minutes after midnight; To is not within them.
 type Hours struct{ From, To int }
 

@@ -246,6 +246,24 @@ func (s *Store) VenueNames(ctx context.Context) (map[string]string, error) {
 	return names, nil
 }
 
+// Attendants are who serves at the venues, retired ones too, by name of the
+// venue; venues without attendants are not in it.
+func (s *Store) Attendants(ctx context.Context) (map[string][]Attendant, error) {
+	var rows []venueRow
+	if err := s.db.Reader().NewSelect().Model(&rows).Where("places <> '{}'").Scan(ctx); err != nil {
+		return nil, fmt.Errorf("reading the attendants: %w", err)
+	}
+	attendants := make(map[string][]Attendant, len(rows))
+	for _, row := range rows {
+		v, err := row.venue()
+		if err != nil {
+			return nil, err
+		}
+		attendants[v.Name] = v.Attendants
+	}
+	return attendants, nil
+}
+
 // Venue is a venue that can be booked, with the closures that have not ended,
 // or ErrNotFound.
 func (s *Store) Venue(ctx context.Context, name string, now time.Time) (Venue, error) {

@@ -1,0 +1,174 @@
+package booking
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+)
+
+// seriesOperations are about bookings that repeat every week.
+func (s *service) seriesOperations(o operations) {
+	create := o.personal(huma.Operation{
+		OperationID: "create-series", Method: http.MethodPost, Path: "/series", DefaultStatus: http.StatusCreated,
+		Tags:    []string{tagSeries},
+		Summary: "Book the same time every week until a day",
+		Description: "At the same time on the clock, for at most 53 weeks. Weeks that cannot be booked are left out, or nothing is booked, as conflicts says. " +
+			"If nothing is booked the answer is 409 with the weeks and what stands in their way. A dry run books nothing and is answered with 200.",
+	}, withBody(http.StatusForbidden, http.StatusConflict)...)
+	huma.Register(o.api, create, s.createSeries)
+	made := create.Responses["201"]
+	create.Responses["200"] = &huma.Response{Description: "What would come of it: a dry run", Content: made.Content}
+	huma.Register(o.api, o.personal(huma.Operation{
+		OperationID: "get-series", Method: http.MethodGet, Path: "/series/{id}",
+		Tags:    []string{tagSeries},
+		Summary: "The bookings of a series, the earliest first",
+	}, byID()...), s.getSeries)
+	huma.Register(o.api, o.personal(huma.Operation{
+		OperationID: "cancel-series", Method: http.MethodDelete, Path: "/series/{id}",
+		Tags:        []string{tagSeries},
+		Summary:     "Cancel what is ahead of a series",
+		Description: "What may not be cancelled any more stays. The answer has what was cancelled now.",
+	}, byID()...), s.cancelSeries)
+}
+
+// What is done about weeks that cannot be booked.
+const conflictsRefuse = "Refuse"
+
+type createSeriesInput struct {
+	IdempotencyKey string `header:"Idempotency-Key" maxLength:"255" doc:"A name for this request, chosen by the caller: repeated within a day it is done once, and answered with the bookings there are of it."`
+	Body           struct {
+		WantedSpan
+		Until     string `json:"until" format:"date" example:"2026-12-21" doc:"The last day on which it may be, in the community's time zone."`
+		Conflicts string `json:"conflicts,omitempty" enum:"Skip,Refuse" default:"Skip" doc:"Skip leaves out the weeks that cannot be booked; Refuse books nothing if there is one."`
+		DryRun    bool   `json:"dryRun,omitempty" doc:"Only tell what would come of it."`
+		Note      string `json:"note,omitempty" maxLength:"500"`
+		ForPerson
+	}
+}
+
+// apiWeek is a week of a series and what came of it.
+type apiWeek struct {
+	Start   time.Time  `json:"start"`
+	End     time.Time  `json:"end"`
+	Booking *uuid.UUID `json:"booking,omitempty" doc:"The id of what was booked."`
+	Free    bool       `json:"free" doc:"It was booked, or could be."`
+	Rule    string     `json:"rule,omitempty" doc:"The rule by which it cannot be booked."`
+	Detail  string     `json:"detail,omitempty" doc:"Why it cannot be booked."`
+}
+
+type createSeriesOutput struct {
+	Status   int
+	Location string `header:"Location"`
+	Body     struct {
+		ID    *uuid.UUID `json:"id,omitempty" doc:"The id of the series; absent after a dry run."`
+		Weeks []apiWeek  `json:"weeks"`
+	}
+}
+
+func (s *service) createSeries(ctx context.Context, in *createSeriesInput) (*createSeriesOutput, error) {
+	if _, err := bodySpan("start", "end", in.Body.Start, in.Body.End); err != nil {
+		return nil, err
+	}
+	until, err := s.parseDay("body.until", in.Body.Until)
+	if err != nil {
+		return nil, err
+	}
+	party, err := s.party(ctx, in.Body.For)
+	if err != nil {
+		return nil, s.problem(ctx, err)
+	}
+	request, err := s.request(ctx, in.Body.WantedSpan, in.Body.Note)
+	if err != nil {
+		return nil, s.problem(ctx, err)
+	}
+	id, made, err := s.bookSeries(ctx, SeriesOrder{
+		Order: s.order(request, party, in.IdempotencyKey),
+		Until: until, AllOrNothing: in.Body.Conflicts == conflictsRefuse, Try: in.Body.DryRun,
+	})
+	if err != nil {
+		return nil, s.problem(ctx, err)
+	}
+	weeks := make([]apiWeek, len(made))
+	for i, week := range made {
+		weeks[i] = apiWeekOf(week, s.location())
+	}
+	out := &createSeriesOutput{Status: http.StatusCreated}
+	out.Body.Weeks = weeks
+	switch {
+	case in.Body.DryRun:
+		out.Status = http.StatusOK
+	case id == uuid.Nil:
+		problem := newProblem(http.StatusConflict, ruleSeriesConflict, "Nothing was booked: weeks has what stands in the way of which.")
+		problem.Weeks = weeks
+		return nil, problem
+	default:
+		out.Body.ID, out.Location = &id, apiPath+"/series/"+id.String()
+	}
+	return out, nil
+}
+
+func apiWeekOf(week Occurrence, loc *time.Location) apiWeek {
+	a := apiWeek{Start: week.Start.In(loc), End: week.End.In(loc), Free: week.Err == nil}
+	if week.Booking.ID != uuid.Nil {
+		a.Booking = &week.Booking.ID
+	}
+	if refusal, ok := errors.AsType[*Refusal](week.Err); ok {
+		a.Rule, a.Detail = string(refusal.Rule), refusal.Text
+	} else if week.Err != nil {
+		a.Detail = takenText
+	}
+	return a
+}
+
+type seriesInput struct {
+	ID string `path:"id" format:"uuid" doc:"The id of the series."`
+}
+
+type seriesOutput struct {
+	Body struct {
+		ID       uuid.UUID    `json:"id"`
+		Bookings []APIBooking `json:"bookings"`
+	}
+}
+
+func (s *service) getSeries(ctx context.Context, in *seriesInput) (*seriesOutput, error) {
+	id, err := parseID(in.ID)
+	if err != nil {
+		return nil, s.problem(ctx, err)
+	}
+	bookings, err := s.store.InSeries(ctx, s.reach(ctx), id)
+	if err == nil && len(bookings) == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return nil, s.problem(ctx, err)
+	}
+	out := &seriesOutput{}
+	out.Body.ID = id
+	out.Body.Bookings, err = s.apiBookings(ctx, bookings)
+	return out, err
+}
+
+type cancelSeriesOutput struct {
+	Body struct {
+		Cancelled []APIBooking `json:"cancelled"`
+	}
+}
+
+func (s *service) cancelSeries(ctx context.Context, in *seriesInput) (*cancelSeriesOutput, error) {
+	id, err := parseID(in.ID)
+	if err != nil {
+		return nil, s.problem(ctx, err)
+	}
+	cancelled, err := s.cancelAhead(ctx, s.act(ctx, id))
+	if err != nil {
+		return nil, s.problem(ctx, err)
+	}
+	out := &cancelSeriesOutput{}
+	out.Body.Cancelled, err = s.apiBookings(ctx, cancelled)
+	return out, err
+}

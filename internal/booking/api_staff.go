@@ -1,0 +1,330 @@
+package booking
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/linli-io/linli/internal/identity"
+)
+
+// deskOperations are the front desk's day.
+func (s *service) deskOperations(o operations) {
+	desk := func(op huma.Operation, errors ...int) huma.Operation {
+		op.Tags = []string{tagDesk}
+		return o.staff(identity.FrontDesk, op, errors...)
+	}
+	huma.Register(o.api, desk(huma.Operation{
+		OperationID: "staff-board", Method: http.MethodGet, Path: "/staff/board",
+		Summary: "All bookings of a day at all venues, in order of time; those that were given up too",
+	}, http.StatusUnprocessableEntity), s.deskBoard)
+	huma.Register(o.api, desk(huma.Operation{
+		OperationID: "staff-requests", Method: http.MethodGet, Path: "/staff/requests",
+		Summary: "The bookings that wait for approval, the first to begin first",
+	}), s.deskRequests)
+	huma.Register(o.api, desk(huma.Operation{
+		OperationID: "staff-waiting-list", Method: http.MethodGet, Path: "/staff/waiting-list",
+		Summary: "Who waits for times on a day, by venue, in the order of joining",
+	}, http.StatusUnprocessableEntity), s.deskWaiting)
+	huma.Register(o.api, desk(huma.Operation{
+		OperationID: "staff-find-people", Method: http.MethodGet, Path: "/staff/people",
+		Summary: "Look for people by name, or by at least three digits of the phone number",
+	}, http.StatusUnprocessableEntity), s.deskPeople)
+	huma.Register(o.api, desk(huma.Operation{
+		OperationID: "staff-create-booking", Method: http.MethodPost, Path: "/staff/bookings", DefaultStatus: http.StatusCreated,
+		Summary:     "Book for somebody, who need not have an account",
+		Description: "How far ahead, how late and for whom is the staff's to judge; what is open, taken and the limits of a person hold. It needs no approval.",
+	}, withBody(http.StatusConflict)...), s.deskCreate)
+	huma.Register(o.api, desk(huma.Operation{
+		OperationID: "staff-get-booking", Method: http.MethodGet, Path: "/staff/bookings/{id}",
+		Summary: "Anybody's booking",
+	}, byID()...), s.deskGet)
+	huma.Register(o.api, desk(huma.Operation{
+		OperationID: "staff-change-booking", Method: http.MethodPatch, Path: "/staff/bookings/{id}",
+		Summary:     "Move anybody's booking",
+		Description: "As change-booking, until its end, and without approval.",
+	}, withBody(byID(http.StatusConflict)...)...), s.deskChange)
+	huma.Register(o.api, desk(huma.Operation{
+		OperationID: "staff-approve-booking", Method: http.MethodPost, Path: "/staff/bookings/{id}/approve",
+		Summary: "Approve a booking; approving again changes nothing",
+	}, byID()...), s.deskApprove)
+	huma.Register(o.api, desk(huma.Operation{
+		OperationID: "staff-refuse-booking", Method: http.MethodPost, Path: "/staff/bookings/{id}/refuse",
+		Summary: "Refuse a booking with a reason; refusing again changes nothing",
+	}, withBody(byID()...)...), s.deskRefuse)
+	huma.Register(o.api, desk(huma.Operation{
+		OperationID: "staff-check-in", Method: http.MethodPost, Path: "/staff/bookings/{id}/check-in",
+		Summary: "Note that somebody has come; again changes nothing",
+	}, byID()...), s.deskCheckIn)
+	huma.Register(o.api, desk(huma.Operation{
+		OperationID: "staff-cancel-booking", Method: http.MethodPost, Path: "/staff/bookings/{id}/cancel",
+		Summary: "Cancel anybody's booking, until its end; cancelling again changes nothing",
+	}, withBody(byID()...)...), s.deskCancel)
+}
+
+// staffBooking is a booking with what the staff need to reach people.
+type staffBooking struct {
+	APIBooking
+	Name     string `json:"name" doc:"The name of the person whom it is for."`
+	Phone    string `json:"phone,omitempty"`
+	BookedBy string `json:"bookedBy" doc:"The id of the person who booked it."`
+}
+
+// deskBookings writes bookings for the staff.
+func (s *service) deskBookings(ctx context.Context, bookings []Booking) ([]staffBooking, error) {
+	written, err := s.apiBookings(ctx, bookings)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]staffBooking, len(bookings))
+	for i, b := range bookings {
+		out[i] = staffBooking{APIBooking: written[i], Name: b.Name, Phone: b.Phone, BookedBy: b.BookedBy}
+	}
+	return out, nil
+}
+
+type staffBookingOutput struct{ Body staffBooking }
+
+// deskAnswer is a booking for the staff, or the problem that err is.
+func (s *service) deskAnswer(ctx context.Context, b Booking, err error) (*staffBookingOutput, error) {
+	if err != nil {
+		return nil, s.problem(ctx, err)
+	}
+	out, err := s.deskBookings(ctx, []Booking{b})
+	if err != nil {
+		return nil, err
+	}
+	return &staffBookingOutput{Body: out[0]}, nil
+}
+
+type staffDayInput struct {
+	Date string `query:"date" maxLength:"10" example:"2026-11-23" doc:"The day, in the community's time zone; today if left out."`
+}
+
+type staffBoardOutput struct {
+	Body struct {
+		Date     string         `json:"date" format:"date"`
+		Bookings []staffBooking `json:"bookings"`
+	}
+}
+
+func (s *service) deskBoard(ctx context.Context, in *staffDayInput) (*staffBoardOutput, error) {
+	day, err := s.parseDay("query.date", in.Date)
+	if err != nil {
+		return nil, err
+	}
+	bookings, err := s.store.Board(ctx, day)
+	if err != nil {
+		return nil, s.problem(ctx, err)
+	}
+	out := &staffBoardOutput{}
+	out.Body.Date = day.String()
+	out.Body.Bookings, err = s.deskBookings(ctx, bookings)
+	return out, err
+}
+
+type staffRequestsOutput struct {
+	Body struct {
+		Bookings []staffBooking `json:"bookings"`
+	}
+}
+
+func (s *service) deskRequests(ctx context.Context, _ *struct{}) (*staffRequestsOutput, error) {
+	bookings, err := s.store.Requested(ctx)
+	if err != nil {
+		return nil, s.problem(ctx, err)
+	}
+	out := &staffRequestsOutput{}
+	out.Body.Bookings, err = s.deskBookings(ctx, bookings)
+	return out, err
+}
+
+type staffEntry struct {
+	APIEntry
+	Name  string `json:"name"`
+	Phone string `json:"phone,omitempty"`
+}
+
+type staffWaitingOutput struct {
+	Body struct {
+		Date    string       `json:"date" format:"date"`
+		Entries []staffEntry `json:"entries"`
+	}
+}
+
+func (s *service) deskWaiting(ctx context.Context, in *staffDayInput) (*staffWaitingOutput, error) {
+	day, err := s.parseDay("query.date", in.Date)
+	if err != nil {
+		return nil, err
+	}
+	from, to := day.Bounds(s.location())
+	entries, err := s.store.WaitingAt(ctx, from, to)
+	if err != nil {
+		return nil, s.problem(ctx, err)
+	}
+	attendants, err := s.store.Attendants(ctx)
+	if err != nil {
+		return nil, s.problem(ctx, err)
+	}
+	out := &staffWaitingOutput{}
+	out.Body.Date = day.String()
+	out.Body.Entries = make([]staffEntry, 0, len(entries))
+	for _, e := range entries {
+		out.Body.Entries = append(out.Body.Entries, staffEntry{APIEntry: apiEntryOf(e, attendants, s.location()), Name: e.Name, Phone: e.Phone})
+	}
+	return out, nil
+}
+
+// maxFound is how many people are found at most, so that nobody can leaf
+// through all residents.
+const maxFound = 20
+
+type staffPeopleInput struct {
+	Query string `query:"query" required:"true" minLength:"1" maxLength:"60" doc:"Parts of a name, in any order, or digits of a phone number."`
+}
+
+type staffPerson struct {
+	ID        string `json:"id"`
+	Name      string `json:"name"`
+	LatinName string `json:"latinName,omitempty"`
+	Phone     string `json:"phone,omitempty"`
+}
+
+type staffPeopleOutput struct {
+	Body struct {
+		People []staffPerson `json:"people" maxItems:"20"`
+	}
+}
+
+func (s *service) deskPeople(_ context.Context, in *staffPeopleInput) (*staffPeopleOutput, error) {
+	out := &staffPeopleOutput{}
+	out.Body.People = []staffPerson{}
+	for _, p := range s.people.Find(in.Query, maxFound) {
+		out.Body.People = append(out.Body.People, staffPerson{ID: p.ID, Name: p.Name, LatinName: p.LatinName, Phone: p.Phone})
+	}
+	return out, nil
+}
+
+type staffGuest struct {
+	Name  string `json:"name" minLength:"1" maxLength:"60"`
+	Phone string `json:"phone" pattern:"^[+]?[0-9][0-9 ()-]{4,20}$" example:"13800000009" doc:"Where to reach the guest."`
+}
+
+type staffCreateInput struct {
+	IdempotencyKey string `header:"Idempotency-Key" maxLength:"255" doc:"A name for this request, chosen by the caller: repeated within a day it is done once and answered alike."`
+	Body           struct {
+		WantedSpan
+		Note    string      `json:"note,omitempty" maxLength:"500"`
+		Person  string      `json:"person,omitempty" maxLength:"100" doc:"The id of the person whom it is for."`
+		Guest   *staffGuest `json:"guest,omitempty" doc:"Whom it is for, instead of a person: somebody without an account."`
+		Present bool        `json:"present,omitempty" doc:"They stand at the desk and are checked in at once."`
+	}
+}
+
+type staffCreateOutput struct {
+	Location string `header:"Location"`
+	Body     staffBooking
+}
+
+func (s *service) deskCreate(ctx context.Context, in *staffCreateInput) (*staffCreateOutput, error) {
+	if _, err := bodySpan("start", "end", in.Body.Start, in.Body.End); err != nil {
+		return nil, err
+	}
+	if (in.Body.Person == "") == (in.Body.Guest == nil) {
+		return nil, invalid("body", nil, "give either person or guest: for whom it is")
+	}
+	b, err := s.deskCreated(ctx, in)
+	out, err := s.deskAnswer(ctx, b, err)
+	if err != nil {
+		return nil, err
+	}
+	return &staffCreateOutput{Location: apiPath + "/staff/bookings/" + b.ID.String(), Body: out.Body}, nil
+}
+
+func (s *service) deskCreated(ctx context.Context, in *staffCreateInput) (Booking, error) {
+	caller, _ := identity.FromContext(ctx)
+	var party Party
+	if in.Body.Guest != nil {
+		party = guest(in.Body.Guest.Name, in.Body.Guest.Phone, caller.ID)
+	} else {
+		p, ok := s.people.Person(in.Body.Person)
+		if !ok {
+			return Booking{}, refuse(RuleUnknownPerson, 0, "nobody here has the id %q", in.Body.Person)
+		}
+		party = partyOf(p, caller.ID)
+	}
+	party.Staff, party.Present = true, in.Body.Present
+	request, err := s.request(ctx, in.Body.WantedSpan, in.Body.Note)
+	if err != nil {
+		return Booking{}, err
+	}
+	return s.book(ctx, s.order(request, party, in.IdempotencyKey))
+}
+
+// deskOn has a member of staff do something with the booking of an id.
+func (s *service) deskOn(ctx context.Context, in BookingInput, do func(Act) (Booking, error)) (*staffBookingOutput, error) {
+	id, err := parseID(in.ID)
+	if err != nil {
+		return nil, s.problem(ctx, err)
+	}
+	b, err := do(s.staffAct(ctx, id))
+	return s.deskAnswer(ctx, b, err)
+}
+
+func (s *service) deskGet(ctx context.Context, in *BookingInput) (*staffBookingOutput, error) {
+	return s.deskOn(ctx, *in, func(a Act) (Booking, error) { return s.store.Booking(ctx, a.Reach, a.ID) })
+}
+
+func (s *service) deskChange(ctx context.Context, in *changeBookingInput) (*staffBookingOutput, error) {
+	for location, t := range map[string]*time.Time{"body.start": in.Body.Start, "body.end": in.Body.End} {
+		if t != nil && !ours(t.UTC().Year()) {
+			return nil, invalid(location, t.Format(time.RFC3339), notOurTime)
+		}
+	}
+	return s.deskOn(ctx, in.BookingInput, func(a Act) (Booking, error) { return s.changedBooking(ctx, a, in) })
+}
+
+func (s *service) deskApprove(ctx context.Context, in *BookingInput) (*staffBookingOutput, error) {
+	return s.deskOn(ctx, *in, func(a Act) (Booking, error) {
+		b, _, err := s.store.Approve(ctx, a)
+		return b, err
+	})
+}
+
+type staffRefuseInput struct {
+	BookingInput
+	Body struct {
+		Reason string `json:"reason" minLength:"1" maxLength:"200" doc:"What the person reads."`
+	}
+}
+
+func (s *service) deskRefuse(ctx context.Context, in *staffRefuseInput) (*staffBookingOutput, error) {
+	return s.deskOn(ctx, in.BookingInput, func(a Act) (Booking, error) {
+		b, _, err := s.store.Refuse(ctx, a, in.Body.Reason)
+		return b, err
+	})
+}
+
+func (s *service) deskCheckIn(ctx context.Context, in *BookingInput) (*staffBookingOutput, error) {
+	return s.deskOn(ctx, *in, func(a Act) (Booking, error) {
+		b, _, err := s.store.CheckIn(ctx, a, "")
+		return b, err
+	})
+}
+
+type staffCancelInput struct {
+	BookingInput
+	Body *struct {
+		Reason string `json:"reason,omitempty" maxLength:"200" doc:"What the person reads."`
+	}
+}
+
+func (s *service) deskCancel(ctx context.Context, in *staffCancelInput) (*staffBookingOutput, error) {
+	reason := ""
+	if in.Body != nil {
+		reason = in.Body.Reason
+	}
+	return s.deskOn(ctx, in.BookingInput, func(a Act) (Booking, error) { return s.cancel(ctx, a, reason) })
+}
