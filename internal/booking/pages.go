@@ -7,9 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/a-h/templ"
 	"github.com/google/uuid"
@@ -23,27 +21,64 @@ const (
 	homePath     = "/" + Name + "/"
 	venuesPath   = homePath + "venues/"
 	bookingsPath = homePath + "bookings/"
+	seriesPath   = homePath + "series/"
+	waitingPath  = homePath + "waiting/"
+	doorPath     = homePath + "at/"
+	calendarPath = homePath + "calendar"
 )
 
-// mountPages mounts the pages. Everybody may look around; who books signs in.
+// mountPages mounts the residents' pages. Everybody may look around; who books
+// signs in.
 func (s *service) mountPages(mux *http.ServeMux, people *identity.Identity) {
 	personal := func(pattern string, h func(http.ResponseWriter, *http.Request)) {
 		mux.Handle(pattern, people.RequirePerson(http.HandlerFunc(h)))
 	}
 	mux.HandleFunc("GET "+homePath+"{$}", s.venuesPage)
 	mux.HandleFunc("GET "+venuesPath+"{venue}", s.dayPage)
+	mux.HandleFunc("GET "+venuesPath+"{venue}/week", s.weekPage)
+
 	personal("GET "+venuesPath+"{venue}/book", s.orderPage)
 	mux.HandleFunc("POST "+venuesPath+"{venue}/book", s.placeOrder)
+	mux.HandleFunc("POST "+venuesPath+"{venue}/weekly", s.placeSeries)
+	mux.HandleFunc("POST "+venuesPath+"{venue}/wait", s.joinWaiting)
+
 	personal("GET "+bookingsPath+"{$}", s.bookingsPage)
 	personal("GET "+bookingsPath+"{id}", s.bookingPage)
+	personal("GET "+bookingsPath+"{id}/change", s.changePage)
+	personal("POST "+bookingsPath+"{id}/change", s.changeFromPage)
 	personal("GET "+bookingsPath+"{id}/cancel", s.cancelPage)
 	personal("POST "+bookingsPath+"{id}/cancel", s.cancelFromPage)
+	personal("POST "+bookingsPath+"{id}/accept", s.acceptFromPage)
+	personal("POST "+bookingsPath+"{id}/decline", s.declineFromPage)
+	personal("GET "+bookingsPath+"{id}/calendar.ics", s.calendarFile)
+
+	personal("GET "+seriesPath+"{id}", s.seriesPage)
+	personal("GET "+seriesPath+"{id}/cancel", s.cancelSeriesPage)
+	personal("POST "+seriesPath+"{id}/cancel", s.cancelSeriesFromPage)
+
+	personal("GET "+waitingPath+"{id}", s.waitingPage)
+	personal("POST "+waitingPath+"{id}/leave", s.leaveFromPage)
+
+	personal("GET "+doorPath+"{venue}", s.doorPage)
+	personal("POST "+doorPath+"{venue}", s.checkInFromPage)
+
+	personal("GET "+calendarPath, s.calendarPage)
+	personal("POST "+calendarPath, s.newFeedFromPage)
+	personal("POST "+calendarPath+"/revoke", s.revokeFeedFromPage)
+	mux.HandleFunc("GET "+calendarPath+"/{file}", s.calendarFeed)
 }
 
 // fail shows the error page that fits err.
 func (s *service) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if errors.Is(err, ErrNotFound) {
+	switch {
+	case errors.Is(err, ErrNotFound):
 		s.pages.Error(w, r, http.StatusNotFound)
+		return
+	case errors.Is(err, errNotYours):
+		s.pages.Error(w, r, http.StatusForbidden)
+		return
+	case errors.Is(err, errBadForm):
+		s.pages.Error(w, r, http.StatusBadRequest)
 		return
 	}
 	if r.Context().Err() == nil {
@@ -52,32 +87,205 @@ func (s *service) fail(w http.ResponseWriter, r *http.Request, err error) {
 	s.pages.Error(w, r, http.StatusInternalServerError)
 }
 
+// errBadForm means that a form was sent which no page of ours has.
+var errBadForm = errors.New("the form is not one of ours")
+
+// maxFormBytes is far more than a form with the longest note needs.
+const maxFormBytes = 16 << 10
+
+// readForm reads the form of a request, or returns errBadForm.
+func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxFormBytes)
+	if err := r.ParseForm(); err != nil {
+		return nil, errBadForm
+	}
+	return r.PostForm, nil
+}
+
+// formNumber reads a small number of a form, or what it is when left out.
+func formNumber(form url.Values, name string, missing int) (int, error) {
+	text := form.Get(name)
+	if text == "" {
+		return missing, nil
+	}
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", name, errBadForm)
+	}
+	return int(n), nil
+}
+
+// signInFor sends somebody who is not signed in to do so, and then to back.
+func signInFor(w http.ResponseWriter, r *http.Request, back string) {
+	http.Redirect(w, r, identity.SignInPath+"?return="+url.QueryEscape(back), http.StatusSeeOther)
+}
+
 func (s *service) today() Date { return DateOf(s.clock.Now(), s.location()) }
 
-// dayURL is the page of a venue's day.
-func dayURL(venue string, date Date) string {
-	return venuesPath + venue + "?" + url.Values{"date": {date.String()}}.Encode()
+// trail is what a reader takes along from page to page while choosing a time.
+type trail struct {
+	// For is the person for whom it is; empty for the reader.
+	For string
+	// Place is the attendant whom they want; 0 is any.
+	Place int
+	// Change is the booking that gets another time; nil for a new one.
+	Change uuid.UUID
 }
 
-// orderURL is the page on which the slot that begins at start is booked.
-func orderURL(venue string, start time.Time) string {
-	return venuesPath + venue + "/book?" + url.Values{"start": {start.Format(time.RFC3339)}}.Encode()
+// trailOf reads a trail from an address.
+func trailOf(query url.Values) (t trail, err error) {
+	t.For = query.Get("for")
+	if t.Place, err = formNumber(query, "place", 0); err != nil {
+		return t, ErrNotFound
+	}
+	if text := query.Get("change"); text != "" {
+		if t.Change, err = uuid.Parse(text); err != nil {
+			return t, ErrNotFound
+		}
+	}
+	return t, nil
 }
+
+// query is the trail as a part of an address.
+func (t trail) query() url.Values {
+	q := url.Values{}
+	if t.For != "" {
+		q.Set("for", t.For)
+	}
+	if t.Place != 0 {
+		q.Set("place", strconv.Itoa(t.Place))
+	}
+	if t.Change != uuid.Nil {
+		q.Set("change", t.Change.String())
+	}
+	return q
+}
+
+// at is the trail with another attendant.
+func (t trail) at(place int) trail {
+	t.Place = place
+	return t
+}
+
+// dayURL is the page of a venue's day.
+func (t trail) dayURL(venue string, date Date) string {
+	q := t.query()
+	q.Set("date", date.String())
+	return venuesPath + venue + "?" + q.Encode()
+}
+
+// weekURL is the page of a venue's week that begins on a day.
+func (t trail) weekURL(venue string, date Date) string {
+	q := t.query()
+	q.Set("date", date.String())
+	return venuesPath + venue + "/week?" + q.Encode()
+}
+
+// orderURL is the page on which the slot that begins at start is booked, or a
+// booking moved to it.
+func (t trail) orderURL(venue string, start time.Time) string {
+	q := t.query()
+	q.Set("start", start.Format(time.RFC3339))
+	if t.Change != uuid.Nil {
+		q.Del("change")
+		return bookingURL(t.Change) + "/change?" + q.Encode()
+	}
+	return venuesPath + venue + "/book?" + q.Encode()
+}
+
+// dayURL is the page of a venue's day.
+func dayURL(venue string, date Date) string { return trail{}.dayURL(venue, date) }
+
+// orderURL is the page on which the slot that begins at start is booked.
+func orderURL(venue string, start time.Time) string { return trail{}.orderURL(venue, start) }
 
 func bookingURL(id uuid.UUID) string { return bookingsPath + id.String() }
 
-// What the page of a booking says was just done.
-const (
-	doneBooked    = "booked"
-	doneCancelled = "cancelled"
-)
+// household is the reader and after that those for whom the reader may act;
+// empty if nobody is signed in.
+type household []identity.Person
+
+func (s *service) household(ctx context.Context) household {
+	caller, ok := identity.FromContext(ctx)
+	if !ok {
+		return nil
+	}
+	return append(household{caller}, s.people.ActsFor(caller)...)
+}
+
+// whose says for whom something is; nothing where that is plain, because the
+// reader acts for nobody else.
+func (h household) whose(v web.View, person, name string) string {
+	if len(h) < 2 {
+		return ""
+	}
+	return h.called(v, person, name)
+}
+
+// called is what the reader calls a person.
+func (h household) called(v web.View, person, name string) string {
+	for i, p := range h {
+		switch {
+		case p.ID == person && i == 0:
+			return v.T("booking.myself")
+		case p.ID == person:
+			return v.Name(p.Name, p.LatinName)
+		}
+	}
+	return name
+}
+
+// ownView is what the overview and the lists show of the reader's own.
+type ownView struct {
+	Household household
+	// Names are what the venues are called.
+	Names map[string]string
+	// Offers are from the waiting list and wait to be accepted.
+	Offers []Booking
+	// Waiting are the entries of the waiting list that were offered nothing yet.
+	Waiting []Entry
+	// Now is the moment from which the time left is counted.
+	Now time.Time
+}
+
+// own prepares what a reader's pages have in common.
+func (s *service) own(ctx context.Context) (p ownView, err error) {
+	p.Now, p.Household = s.clock.Now(), s.household(ctx)
+	if len(p.Household) == 0 {
+		return p, nil
+	}
+	if p.Names, err = s.store.VenueNames(ctx); err != nil {
+		return p, err
+	}
+	reach := s.reach(ctx)
+	entries, err := s.store.Waiting(ctx, reach)
+	if err != nil {
+		return p, err
+	}
+	for _, e := range entries {
+		if e.State == EntryWaiting {
+			if e.Start.After(p.Now) {
+				p.Waiting = append(p.Waiting, e)
+			}
+			continue
+		}
+		b, err := s.store.Booking(ctx, reach, e.Booking)
+		if err != nil {
+			return p, err
+		}
+		if CheckAccept(b, p.Now) == nil {
+			p.Offers = append(p.Offers, b)
+		}
+	}
+	return p, nil
+}
 
 // venuesView is what the list of venues shows.
 type venuesView struct {
+	ownView
 	Venues []venueToday
 	// Next is the reader's next booking, if there is one.
-	Next     *Booking
-	NextName string
+	Next *Booking
 	// FrontDesk says that the reader may see the staff's pages.
 	FrontDesk bool
 }
@@ -98,9 +306,11 @@ func (s *service) venuesPage(w http.ResponseWriter, r *http.Request) {
 	s.pages.Render(w, r, http.StatusOK, venuesPage(s.pages.View(r), p))
 }
 
-func (s *service) overview(ctx context.Context) (venuesView, error) {
-	var p venuesView
-	venues, err := s.store.Venues(ctx, s.clock.Now())
+func (s *service) overview(ctx context.Context) (p venuesView, err error) {
+	if p.ownView, err = s.own(ctx); err != nil {
+		return p, err
+	}
+	venues, err := s.store.Venues(ctx, p.Now)
 	if err != nil {
 		return p, err
 	}
@@ -111,26 +321,23 @@ func (s *service) overview(ctx context.Context) (venuesView, error) {
 	}
 	for _, day := range days {
 		venue := venueToday{Day: day}
-		if next, ok := day.Venue.FirstOpen(today.AddDays(1), s.clock.Now(), s.location()); ok && len(day.FreeSlots()) == 0 {
+		if next, ok := day.Venue.FirstOpen(today.AddDays(1), p.Now, s.location()); ok && len(day.FreeSlots()) == 0 {
 			venue.Opens = &next
 		}
 		p.Venues = append(p.Venues, venue)
 	}
-	reach := s.reach(ctx)
-	if reach.Actor == "" {
+	if len(p.Household) == 0 {
 		return p, nil
 	}
 	p.FrontDesk = atFrontDesk(ctx)
-	next, err := s.store.Bookings(ctx, reach, Upcoming, Cursor{}, 1, s.clock.Now())
-	if err != nil || len(next) == 0 {
-		return p, err
+	next, err := s.store.Bookings(ctx, s.reach(ctx), Upcoming, Cursor{}, bookingsPerPage, p.Now)
+	for _, b := range next {
+		if b.State != StateHeld { // an offer is no booking yet
+			p.Next = &b
+			break
+		}
 	}
-	names, err := s.store.VenueNames(ctx)
-	if err != nil {
-		return p, err
-	}
-	p.Next, p.NextName = &next[0], names[next[0].Venue]
-	return p, nil
+	return p, err
 }
 
 // card is the service's card on the portal.
@@ -143,393 +350,4 @@ func (s *service) card(ctx context.Context, v web.View) templ.Component {
 		return cardFailed(v)
 	}
 	return card(v, p)
-}
-
-// stripDays is how many days the page of a venue offers at a time.
-const stripDays = 8
-
-// dayView is what the page of a venue's day shows.
-type dayView struct {
-	Day
-	// Strip are the days around the one that is shown; Before and After are
-	// where the strip goes on, or nil.
-	Strip         []stripDay
-	Before, After *Date
-	// Next is the next day that is open, or nil.
-	Next *Date
-}
-
-type stripDay struct {
-	Date  Date
-	Today bool
-	// Open is false on days when nothing can be booked.
-	Open bool
-}
-
-func (s *service) dayPage(w http.ResponseWriter, r *http.Request) {
-	v, err := s.store.Venue(r.Context(), r.PathValue("venue"), s.clock.Now())
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	date, err := s.chosenDay(v, r.URL.Query().Get("date"))
-	if err != nil {
-		s.pages.Error(w, r, http.StatusNotFound)
-		return
-	}
-	days, err := s.days(r.Context(), []Venue{v}, date)
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	s.pages.Render(w, r, http.StatusOK, dayPage(s.pages.View(r), s.dayView(days[0])))
-}
-
-// chosenDay is the day that was asked for, else the first one that is open.
-func (s *service) chosenDay(v Venue, text string) (Date, error) {
-	if text != "" {
-		return ParseDate(text)
-	}
-	if d, ok := v.FirstOpen(s.today(), s.clock.Now(), s.location()); ok {
-		return d, nil
-	}
-	return s.today(), nil
-}
-
-func (s *service) dayView(day Day) dayView {
-	p := dayView{Day: day}
-	now, loc, today := s.clock.Now(), s.location(), s.today()
-	last := day.Venue.LastDay(now, loc)
-	// Strips are counted from today, so that the strip stays put while one
-	// goes from day to day.
-	shown := min(max(day.Date.DaysSince(today), 0), last.DaysSince(today))
-	first := today.AddDays(shown / stripDays * stripDays)
-	for i := range stripDays {
-		d := first.AddDays(i)
-		if d.DaysSince(last) > 0 {
-			break
-		}
-		p.Strip = append(p.Strip, stripDay{Date: d, Today: d == today, Open: day.Venue.checkDay(d, false, now, loc) == nil})
-	}
-	if first != today {
-		d := first.AddDays(-1)
-		p.Before = &d
-	}
-	if d := first.AddDays(stripDays); d.DaysSince(last) <= 0 {
-		p.After = &d
-	}
-	from := today
-	if day.Date.DaysSince(today) >= 0 {
-		from = day.Date.AddDays(1)
-	}
-	if d, ok := day.Venue.FirstOpen(from, now, loc); ok {
-		p.Next = &d
-	}
-	return p
-}
-
-// orderView is what the page shows on which a slot is booked.
-type orderView struct {
-	Day
-	Start time.Time
-	// Choices are how long it can be booked; none if it cannot be.
-	Choices []Choice
-	// What is chosen and was typed.
-	Slots, Place int
-	Note         string
-	// Key makes the form, however often it is sent, one booking.
-	Key string
-	// Problem is why the slot cannot be booked or was not, empty if it can;
-	// NoteProblem what is wrong with the note.
-	Problem, NoteProblem string
-	// Nearest are other slots that can be booked.
-	Nearest []Offer
-}
-
-// nearestSlots is how many other slots are offered in place of a taken one.
-const nearestSlots = 4
-
-// orderView prepares the page for a slot from what is free now.
-func (s *service) orderView(ctx context.Context, v web.View, venue string, start time.Time) (orderView, error) {
-	day, err := s.day(ctx, venue, DateOf(start, s.location()))
-	if err != nil {
-		return orderView{}, err
-	}
-	p := orderView{Day: day, Start: start, Choices: day.Choices(start), Slots: 1, Key: uuid.NewString()}
-	if len(p.Choices) > 0 {
-		return p, nil
-	}
-	// Say why, as booking the slot would.
-	slot := Slot{Start: start, End: start.Add(time.Duration(day.Venue.SlotMinutes) * time.Minute)}
-	if refusal := Check(day.Venue, Request{Venue: venue, Slot: slot}, Asker{}, s.clock.Now(), s.location()); refusal != nil {
-		p.Problem = refusalText(v, refusal)
-	} else {
-		p.Problem = v.T("booking.taken")
-	}
-	p.Nearest = day.Nearest(start, nearestSlots)
-	return p, nil
-}
-
-func refusalText(v web.View, r *Refusal) string {
-	return v.T("booking.rule."+string(r.Rule), "Count", r.Count)
-}
-
-func (s *service) orderPage(w http.ResponseWriter, r *http.Request) {
-	start, err := time.Parse(time.RFC3339, r.URL.Query().Get("start"))
-	if err != nil {
-		s.pages.Error(w, r, http.StatusNotFound)
-		return
-	}
-	v := s.pages.View(r)
-	p, err := s.orderView(r.Context(), v, r.PathValue("venue"), start)
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	s.pages.Render(w, r, http.StatusOK, orderPage(v, p))
-}
-
-// maxFormBytes is far more than a form with the longest note needs.
-const maxFormBytes = 16 << 10
-
-// placeOrder books what the form says and goes on to the page of the booking.
-// A form that is sent again, by a double tap or the back button, carries the
-// same key and leads to the same booking.
-func (s *service) placeOrder(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxFormBytes)
-	if err := r.ParseForm(); err != nil {
-		s.pages.Error(w, r, http.StatusBadRequest)
-		return
-	}
-	venue := r.PathValue("venue")
-	start, err := time.Parse(time.RFC3339, r.PostForm.Get("start"))
-	slots, slotsErr := formNumber(r.PostForm, "slots", 1)
-	place, placeErr := formNumber(r.PostForm, "place", 0)
-	key := r.PostForm.Get("key")
-	if err != nil || slotsErr != nil || placeErr != nil || uuid.Validate(key) != nil {
-		s.pages.Error(w, r, http.StatusBadRequest)
-		return
-	}
-	person, ok := identity.FromContext(r.Context())
-	if !ok { // the session ended while the form was filled in
-		http.Redirect(w, r, identity.SignInPath+"?return="+url.QueryEscape(orderURL(venue, start)), http.StatusSeeOther)
-		return
-	}
-	note := strings.TrimSpace(strings.ReplaceAll(r.PostForm.Get("note"), "\r\n", "\n"))
-	if utf8.RuneCountInString(note) <= MaxNote {
-		var b Booking
-		if b, err = s.bookSlots(r.Context(), partyOf(person, person.ID), venue, start, slots, place, note, key); err == nil {
-			http.Redirect(w, r, bookingURL(b.ID)+"?done="+doneBooked, http.StatusSeeOther)
-			return
-		}
-	}
-	// Not booked: the same page again, as things are now, with what was typed.
-	v := s.pages.View(r)
-	p, viewErr := s.orderView(r.Context(), v, venue, start)
-	if viewErr != nil {
-		s.fail(w, r, viewErr)
-		return
-	}
-	p.keep(slots, place, note, key)
-	status := http.StatusUnprocessableEntity
-	refusal, refused := errors.AsType[*Refusal](err)
-	switch {
-	case err == nil:
-		p.NoteProblem = v.T("booking.noteTooLong", "Count", MaxNote)
-	case refused:
-		p.Problem = refusalText(v, refusal)
-	case errors.Is(err, ErrTaken) && len(p.Choices) > 0:
-		p.Problem, status = v.T("booking.partlyTaken"), http.StatusConflict
-	case errors.Is(err, ErrTaken):
-		p.Problem, status = v.T("booking.taken"), http.StatusConflict
-	case errors.Is(err, ErrKeyReused):
-		// The form was changed after it had been accepted: what it made is
-		// among the person's bookings, and this is a new form.
-		p.Problem, status, p.Key = v.T("booking.alreadySent"), http.StatusConflict, uuid.NewString()
-	default:
-		s.fail(w, r, err)
-		return
-	}
-	s.pages.Render(w, r, status, orderPage(v, p))
-}
-
-// bookSlots books some slots in a row from start on.
-func (s *service) bookSlots(ctx context.Context, party Party, venue string, start time.Time, slots, place int, note, key string) (Booking, error) {
-	v, err := s.store.Venue(ctx, venue, s.clock.Now())
-	if err != nil {
-		return Booking{}, err
-	}
-	end := start.Add(time.Duration(slots*v.SlotMinutes) * time.Minute)
-	return s.book(ctx, s.order(Request{Venue: venue, Slot: Slot{Start: start, End: end}, Place: place, Note: note}, party, key))
-}
-
-// keep fills in what was chosen and typed, as far as it can still be had.
-func (p *orderView) keep(slots, place int, note, key string) {
-	p.Slots, p.Place, p.Note, p.Key = slots, place, note, key
-	if len(p.Choices) > 0 {
-		p.Slots = min(slots, p.Choices[len(p.Choices)-1].Slots)
-	}
-}
-
-// formNumber reads a small number of a form, or what it is when left out.
-func formNumber(form url.Values, name string, missing int) (int, error) {
-	text := form.Get(name)
-	if text == "" {
-		return missing, nil
-	}
-	n, err := strconv.ParseUint(text, 10, 16)
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w", name, err)
-	}
-	return int(n), nil
-}
-
-// bookingsView is what the page of one's own bookings shows.
-type bookingsView struct {
-	Upcoming, Past []Booking
-	// Names are what the venues are called.
-	Names map[string]string
-	// NextUpcoming and NextPast lead to the rest of the lists; empty if there is none.
-	NextUpcoming, NextPast string
-	// Continued says that this page goes on with a list.
-	Continued bool
-}
-
-// bookingsPerPage is how many bookings of a list a page shows.
-const bookingsPerPage = 20
-
-func (s *service) bookingsPage(w http.ResponseWriter, r *http.Request) {
-	p, err := s.bookingsView(r.Context(), s.reach(r.Context()), r.URL.Query())
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	s.pages.Render(w, r, http.StatusOK, bookingsPage(s.pages.View(r), p))
-}
-
-func (s *service) bookingsView(ctx context.Context, reach Reach, query url.Values) (p bookingsView, err error) {
-	if p.Names, err = s.store.VenueNames(ctx); err != nil {
-		return p, err
-	}
-	after, err := ParseCursor(query.Get("after"))
-	if err != nil {
-		return p, ErrNotFound
-	}
-	only := Which(query.Get("when"))
-	p.Continued = after != (Cursor{})
-	for _, list := range []struct {
-		which Which
-		into  *[]Booking
-		next  *string
-	}{{Upcoming, &p.Upcoming, &p.NextUpcoming}, {Past, &p.Past, &p.NextPast}} {
-		if p.Continued && only != list.which {
-			continue
-		}
-		bookings, err := s.store.Bookings(ctx, reach, list.which, after, bookingsPerPage+1, s.clock.Now())
-		if err != nil {
-			return p, err
-		}
-		var next string
-		if *list.into, next = page(bookings, bookingsPerPage); next != "" {
-			*list.next = bookingsPath + "?" + url.Values{"when": {string(list.which)}, "after": {next}}.Encode()
-		}
-	}
-	return p, nil
-}
-
-// bookingView is what the page of a booking shows.
-type bookingView struct {
-	Booking
-	// VenueName is what people call the venue.
-	VenueName string
-	// Offered is the venue, or nil if it takes no bookings any more.
-	Offered *Venue
-	// CanCancel says that it is not too late to cancel.
-	CanCancel bool
-	// Over says that the booking has ended.
-	Over bool
-	// Done is what the reader has just done, if anything.
-	Done string
-	// Problem is why it was not cancelled, if that was tried.
-	Problem string
-}
-
-// ownBooking prepares the page of a booking of the caller.
-func (s *service) ownBooking(r *http.Request) (bookingView, error) {
-	id, err := uuid.Parse(r.PathValue("id"))
-	if err != nil {
-		return bookingView{}, ErrNotFound
-	}
-	b, err := s.store.Booking(r.Context(), s.reach(r.Context()), id)
-	if err != nil {
-		return bookingView{}, err
-	}
-	names, err := s.store.VenueNames(r.Context())
-	if err != nil {
-		return bookingView{}, err
-	}
-	now := s.clock.Now()
-	p := bookingView{
-		Booking: b, VenueName: names[b.Venue],
-		Over: !b.End.After(now),
-	}
-	v, err := s.store.Venue(r.Context(), b.Venue, now)
-	if err == nil {
-		p.Offered = &v
-	} else if !errors.Is(err, ErrNotFound) {
-		return bookingView{}, err
-	}
-	p.CanCancel = b.Live() && CheckCancel(v, b, false, now) == nil
-	done := r.URL.Query().Get("done")
-	if done == doneBooked && b.Live() || done == doneCancelled && !b.Live() {
-		p.Done = done
-	}
-	return p, nil
-}
-
-func (s *service) bookingPage(w http.ResponseWriter, r *http.Request) {
-	p, err := s.ownBooking(r)
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	s.pages.Render(w, r, http.StatusOK, bookingPage(s.pages.View(r), p))
-}
-
-func (s *service) cancelPage(w http.ResponseWriter, r *http.Request) {
-	p, err := s.ownBooking(r)
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	if !p.CanCancel {
-		http.Redirect(w, r, bookingURL(p.ID), http.StatusSeeOther)
-		return
-	}
-	s.pages.Render(w, r, http.StatusOK, cancelPage(s.pages.View(r), p))
-}
-
-func (s *service) cancelFromPage(w http.ResponseWriter, r *http.Request) {
-	id, err := uuid.Parse(r.PathValue("id"))
-	if err != nil {
-		s.fail(w, r, ErrNotFound)
-		return
-	}
-	_, err = s.cancel(r.Context(), s.act(r.Context(), id), "")
-	if refusal, ok := errors.AsType[*Refusal](err); ok {
-		p, err := s.ownBooking(r)
-		if err != nil {
-			s.fail(w, r, err)
-			return
-		}
-		v := s.pages.View(r)
-		p.Problem = refusalText(v, refusal)
-		s.pages.Render(w, r, http.StatusUnprocessableEntity, bookingPage(v, p))
-		return
-	}
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	http.Redirect(w, r, bookingURL(id)+"?done="+doneCancelled, http.StatusSeeOther)
 }

@@ -194,22 +194,22 @@ func TestPagesWhenTaken(t *testing.T) {
 
 	// A seat that was taken meanwhile leaves the others to choose from.
 	form, other = li.form(li.page(at9("study"))), wang.form(wang.page(at9("study")))
-	form.Set("place", "2")
-	other.Set("place", "2")
+	form.Set("seat", "2")
+	other.Set("seat", "2")
 	li.send(bookStudy, form)
 	status, _, page = wang.open(bookStudy, other)
 	wang.has(page, "刚刚被别人选走", `<option value="1">`)
 	if status != http.StatusConflict || strings.Contains(page, `<option value="2"`) {
 		t.Errorf("a taken seat: status %d:\n%s", status, page)
 	}
-	other.Set("place", "")
+	other.Set("seat", "")
 	wang.send(bookStudy, other)
 
 	page = wang.page(at9("music"), "这个时段不能预约", "相近的可约时段")
 	if strings.Contains(page, "<textarea") {
 		t.Error("a taken slot has a form")
 	}
-	wang.page("/booking/venues/music?date=2026-11-23", "已被预约")
+	wang.page("/booking/venues/music?date=2026-11-23", "已约满，可排队")
 }
 
 func TestPagesKeepWhatWasTyped(t *testing.T) {
@@ -219,12 +219,12 @@ func TestPagesKeepWhatWasTyped(t *testing.T) {
 	form := li.form(page)
 	form.Set("note", strings.Repeat("长", 501))
 	form.Set("slots", "2")
-	form.Set("place", "3")
+	form.Set("seat", "3")
 	status, _, page := li.open(bookStudy, form)
 	if status != http.StatusUnprocessableEntity {
 		t.Errorf("a note that is too long: status %d", status)
 	}
-	li.has(page, "留言太长了", `href="#note"`, strings.Repeat("长", 501), `value="2" checked`, `value="3" selected`)
+	li.has(page, "留言太长了", `href="#note"`, strings.Repeat("长", 501), `checked name="slots" type="radio" value="2"`, `value="3" selected`)
 	if again := li.form(page); again.Get("key") != form.Get("key") {
 		t.Error("the form has another key although nothing was booked")
 	}
@@ -232,7 +232,7 @@ func TestPagesKeepWhatWasTyped(t *testing.T) {
 	form.Set("note", "")
 	form.Set("slots", "4")
 	_, _, page = li.open(bookStudy, form)
-	li.has(page, "不在开放时间里", `value="3" checked`)
+	li.has(page, "不在开放时间里", `checked name="slots" type="radio" value="3"`)
 	form.Set("slots", "3")
 	li.send(bookStudy, form)
 	// Changed after it was accepted, it is not taken for the same booking.
@@ -287,7 +287,7 @@ func TestPagesSayWhyNot(t *testing.T) {
 	s.clock.SetTime(moment(t, nineAM))
 	path, _, _ := strings.Cut(made, "?")
 	status, _, page := li.open(path+"/cancel", url.Values{})
-	li.has(page, "cannot be cancelled")
+	li.has(page, "cannot be changed or cancelled")
 	if status != http.StatusUnprocessableEntity {
 		t.Errorf("cancelling what has begun: status %d", status)
 	}

@@ -86,6 +86,12 @@ type service struct {
 // location is the community's time zone.
 func (s *service) location() *time.Location { return s.config().Location }
 
+// site is where residents reach the community, without a slash at the end.
+func (s *service) site() string {
+	now := s.config()
+	return now.Release.Class.URL(now.Community.Name)
+}
+
 // reach is whom the caller may act for; the zero Reach, which reaches nobody,
 // if nobody is signed in.
 func (s *service) reach(ctx context.Context) Reach {

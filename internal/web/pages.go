@@ -114,6 +114,14 @@ func (p *Pages) View(r *http.Request) View {
 	return v
 }
 
+// ViewIn is the View of a request in a language of the caller's choice, for
+// what is not read by the browser that asks.
+func (p *Pages) ViewIn(r *http.Request, lang Language) View {
+	v := p.View(r)
+	v.Lang, v.localizer = lang, i18n.NewLocalizer(p.bundle, string(lang))
+	return v
+}
+
 // Render writes a page. Nothing is written of a page that cannot be rendered
 // to its end; the reader gets the error page instead.
 func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, page templ.Component) {
