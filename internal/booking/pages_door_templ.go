@@ -301,7 +301,7 @@ func walkIn(v web.View, p doorView) templ.Component {
 			templ_7745c5c3_Var12 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 25, "<section aria-labelledby=\"now\"><h2 id=\"now\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 25, "<section class=\"walk-in\" aria-labelledby=\"now\"><h2 id=\"now\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -399,7 +399,7 @@ func walkIn(v web.View, p doorView) templ.Component {
 		}
 		if len(p.Household) > 1 {
 			templ_7745c5c3_Err = web.Choices(v, web.Choice{
-				ID: "for", Name: "for", Legend: v.T("booking.forWhom"), Options: p.Allowed.options(v), Values: []string{p.For},
+				ID: "for", Name: "for", Legend: v.T("booking.forWhom"), Options: p.Allowed.options(v, p.Household[0].ID), Values: []string{p.For},
 			}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

@@ -316,11 +316,14 @@ func (p orderView) mistakes() []web.FieldError {
 	return mistakes
 }
 
-// options are the people as choices.
-func (h household) options(v web.View) []web.Option {
+// options are the people as choices, among them the reader.
+func (h household) options(v web.View, reader string) []web.Option {
 	options := make([]web.Option, len(h))
 	for i, p := range h {
 		options[i] = web.Option{Value: p.ID, Label: v.Name(p.Name, p.LatinName)}
+		if p.ID == reader {
+			options[i].Detail = v.T("booking.myself")
+		}
 	}
 	return options
 }

@@ -558,7 +558,7 @@ func forWhom(v web.View, p orderView) templ.Component {
 		if len(p.Household) > 1 {
 			templ_7745c5c3_Err = web.Choices(v, web.Choice{
 				ID: "for", Name: "for", Legend: v.T("booking.forWhom"), Error: p.Mistakes["for"],
-				Options: p.Allowed.options(v), Values: []string{p.forWhom()},
+				Options: p.Allowed.options(v, p.Household[0].ID), Values: []string{p.forWhom()},
 			}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

@@ -1164,6 +1164,8 @@ func (p venueView) slotNote(v web.View, o Offer) string {
 	switch {
 	case mine != nil && p.Changing != nil && mine.ID == p.Changing.ID:
 		return v.T("booking.change.thisTime")
+	case mine != nil && mine.State == StateHeld:
+		return v.T("booking.state.held")
 	case mine != nil && mine.Person != p.Household[0].ID:
 		return v.T("booking.bookedFor", "Name", p.Household.called(v, mine.Person, mine.Name))
 	case mine != nil:
