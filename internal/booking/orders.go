@@ -111,8 +111,8 @@ func book(ctx context.Context, tx bun.Tx, o Order, v Venue, known bool) (b Booki
 			return b, false, err
 		}
 		if result != id {
-			b, err := bookingIn(ctx, tx, Reach{Persons: []string{o.Person}}, result)
-			return o.asMade(b, v), true, err
+			b, err = madeUnder(ctx, tx, o, result)
+			return b, true, err
 		}
 	}
 	if !known {
@@ -129,19 +129,25 @@ func book(ctx context.Context, tx bun.Tx, o Order, v Venue, known bool) (b Booki
 	return b, false, err
 }
 
-// asMade is the booking that the order made, as it was answered then. Only the
-// place is the one of now if any was asked for and it was moved since.
-func (o Order) asMade(b Booking, v Venue) Booking {
-	if b.Sequence == 0 {
-		return b
+// madeUnder is a booking that was made under the order's key, as it was
+// answered then. Only the place is the one of now if any was asked for and it
+// was moved since.
+func madeUnder(ctx context.Context, tx bun.Tx, o Order, id uuid.UUID) (Booking, error) {
+	b, err := bookingIn(ctx, tx, Reach{Persons: []string{o.Person}}, id)
+	if err != nil || b.Sequence == 0 {
+		return b, err
 	}
-	v.Name, o.Now, o.Slot = b.Venue, b.CreatedAt, slotOf(o.Start.Unix(), o.End.Unix()) // the venue may be retired
-	made := o.booking(b.ID, v)
+	v, err := knownVenueIn(ctx, tx, b.Venue, o.Now)
+	if err != nil {
+		return b, err
+	}
+	o.Now, o.Slot = b.CreatedAt, slotOf(o.Start.Unix(), o.End.Unix())
+	made := o.booking(id, v)
 	made.Day, made.Place, made.busyUntil = DateOf(made.Start, o.Location), b.Place, v.Busy(made.Slot).End
 	if o.Place != 0 {
 		made.Place = o.Place
 	}
-	return made
+	return made, nil
 }
 
 // takeKey keeps an idempotency key for a result that is about to be made, and

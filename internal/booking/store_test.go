@@ -90,45 +90,6 @@ func wantRefusal(t testing.TB, err error, rule Rule) {
 	}
 }
 
-// checkInvariants compares the live bookings with each other and with the
-// rows that guard them.
-func checkInvariants(t testing.TB, s *Store) {
-	t.Helper()
-	if n := overlaps(t, s); n != 0 {
-		t.Errorf("%d pairs of live bookings hold one place at one time", n)
-	}
-	var live []bookingRow
-	if err := s.db.Reader().NewSelect().Model(&live).Where("ended_at IS NULL").Scan(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	want := map[cellRow]bool{}
-	for _, b := range live {
-		from, to := Slot{Start: time.Unix(b.StartAt, 0), End: time.Unix(b.EndAt, 0)}.Cells()
-		for c := from; c < to; c++ {
-			want[cellRow{Venue: b.Venue, Cell: c, Place: b.Place}] = true
-		}
-	}
-	var cells []cellRow
-	if err := s.db.Reader().NewSelect().Model(&cells).Scan(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if len(cells) != len(want) || slices.ContainsFunc(cells, func(c cellRow) bool { return !want[c] }) {
-		t.Errorf("%d cells are held, live bookings need %d", len(cells), len(want))
-	}
-	var ordinals []quotaRow
-	if err := s.db.Reader().NewSelect().Model(&ordinals).Scan(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	for _, b := range live {
-		if n := len(slices.DeleteFunc(slices.Clone(ordinals), func(d quotaRow) bool { return d.Booking != b.ID })); n != 1 {
-			t.Errorf("booking %s is counted %d times", b.ID, n)
-		}
-	}
-	if len(ordinals) != len(live) {
-		t.Errorf("%d ordinals for %d live bookings", len(ordinals), len(live))
-	}
-}
-
 // overlaps counts the pairs of live bookings that hold one place at one time.
 func overlaps(t testing.TB, s *Store) int {
 	t.Helper()

@@ -230,7 +230,9 @@ func promote(ctx context.Context, tx bun.Tx, v Venue, by *freed, now time.Time, 
 	var rows []waitingRow
 	q := tx.NewSelect().Model(&rows).Where("venue = ? AND state = ?", v.Name, EntryWaiting).Order("joined_at", "id")
 	if by != nil {
-		q.Where("(start_at < ? AND end_at > ? OR person = ?)", by.End.Unix(), by.Start.Add(-v.Buffer).Unix(), by.person)
+		// With the person those who wait for the same: they may be first.
+		q.Where("(start_at < ? AND end_at > ? OR (start_at, end_at) IN (SELECT start_at, end_at FROM waiting WHERE venue = ? AND state = ? AND person = ?))",
+			by.End.Unix(), by.Start.Add(-v.Buffer).Unix(), v.Name, EntryWaiting, by.person)
 	}
 	if err := q.Scan(ctx); err != nil {
 		return fmt.Errorf("reading the waiting list: %w", err)
