@@ -12,15 +12,19 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 
 	"github.com/linli-io/linli/internal/booking"
 	"github.com/linli-io/linli/internal/database"
+	"github.com/linli-io/linli/internal/database/databasetest"
 	"github.com/linli-io/linli/test/instance"
 )
 
@@ -62,6 +66,47 @@ func measureBookings(ctx context.Context, b *bench) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
+	path := filepath.Join(b.dir, "bare.db")
+	u := url.URL{Scheme: "file", Path: path, OmitHost: true, RawQuery: url.Values{
+		"_txlock": {"immediate"}, "_journal_mode": {"WAL"}, "_synchronous": {"FULL"}, "_foreign_keys": {"on"},
+	}.Encode()}
+	bare, err := newBareWriter(ctx, database.Options{Path: path}, "sqlite", u.String())
+	if err != nil {
+		return nil, err
+	}
+	defer bare.db.Close()
+	bare.db.SetMaxOpenConns(1)
+	return compareBookings(ctx, b, "SQLite", in, bare)
+}
+
+// measureBookingsPostgres is measureBookings on PostgreSQL. The bare
+// transactions run side by side, as many as there are clients, at the
+// isolation that PostgreSQL has if nothing is said.
+func measureBookingsPostgres(ctx context.Context, b *bench) (rows []row, err error) {
+	dsn, bareDSN, end, err := databasetest.Durable()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, end()) }()
+	dir := filepath.Join(b.dir, "bookings-postgres")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, err
+	}
+	replicas, err := instance.NewReplicas(b.binary, dir, communityWith("bench", bookingVenues), benchRelease(), dsn)
+	if err != nil {
+		return nil, err
+	}
+	bare, err := newBareWriter(ctx, database.Options{DSN: bareDSN}, "pgx", bareDSN)
+	if err != nil {
+		return nil, err
+	}
+	defer bare.db.Close()
+	bare.db.SetMaxIdleConns(writers)
+	bare.numbered = true
+	return compareBookings(ctx, b, "PostgreSQL", replicas[0], bare)
+}
+
+func compareBookings(ctx context.Context, b *bench, engine string, in *instance.Instance, bare *bareWriter) ([]row, error) {
 	defer in.Kill() //nolint:errcheck // stopped below unless something failed
 	if err := in.Start(ctx); err != nil {
 		return nil, err
@@ -70,12 +115,6 @@ func measureBookings(ctx context.Context, b *bench) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	bare, err := newBareWriter(ctx, filepath.Join(b.dir, "bare.db"))
-	if err != nil {
-		return nil, err
-	}
-	defer bare.db.Close()
-
 	connections := make([]*connection, writers)
 	for i := range connections {
 		if connections[i], err = dial(ctx, in); err != nil {
@@ -113,7 +152,7 @@ func measureBookings(ctx context.Context, b *bench) ([]row, error) {
 			return nil, err
 		}
 		next += bookingsPerRound
-		b.say("bookings, round %d: %.0f/s, bare transactions %.0f/s", r, r1, r2)
+		b.say("bookings on "+engine+", round %d: %.0f/s, bare transactions %.0f/s", r, r1, r2)
 		if r > 0 { // the first round warms up
 			rates, bareRates = append(rates, r1), append(bareRates, r2)
 		}
@@ -123,7 +162,7 @@ func measureBookings(ctx context.Context, b *bench) ([]row, error) {
 	}
 	ratio := ratios(rates, bareRates)
 	return []row{{
-		measure:   fmt.Sprintf("bookings per second, JSON API, %d clients", writers),
+		measure:   fmt.Sprintf("bookings per second on %s, JSON API, %d clients", engine, writers),
 		linli:     fmt.Sprintf("%.0f/s", median(rates)),
 		reference: fmt.Sprintf("bare transactions of the same rows: %.0f/s", median(bareRates)),
 		ratio:     fmt.Sprintf("%s (%s)", times(median(ratio)), spread(ratio)),
@@ -216,34 +255,35 @@ func bookingRequest(ctx context.Context, in *instance.Instance, p instance.Perso
 
 // bareWriter writes the rows of a booking by hand, each in a transaction of its
 // own, on a database with the settings that Linli's has.
-type bareWriter struct{ db *sql.DB }
+type bareWriter struct {
+	db       *sql.DB
+	numbered bool // parameters are $1, $2, …
+}
 
-func newBareWriter(ctx context.Context, path string) (*bareWriter, error) {
+// newBareWriter makes the tables, and opens them with a plain driver.
+func newBareWriter(ctx context.Context, o database.Options, driver, source string) (*bareWriter, error) {
 	migrations, err := booking.Migrations()
 	if err != nil {
 		return nil, err
 	}
-	made, err := database.Open(ctx, database.Options{Path: path, Migrations: migrations})
+	o.Migrations = migrations
+	made, err := database.Open(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	if err := made.Close(); err != nil {
 		return nil, err
 	}
-	u := url.URL{Scheme: "file", Path: path, OmitHost: true, RawQuery: url.Values{
-		"_txlock": {"immediate"}, "_journal_mode": {"WAL"}, "_synchronous": {"FULL"}, "_foreign_keys": {"on"},
-	}.Encode()}
-	db, err := sql.Open("sqlite", u.String())
+	db, err := sql.Open(driver, source)
 	if err != nil {
 		return nil, err
 	}
-	db.SetMaxOpenConns(1)
 	for n := range bookingVenues {
-		if _, err := db.ExecContext(ctx, "INSERT INTO venues (name, position, spec) VALUES (?, ?, '{}')", venueName(n), n); err != nil {
+		if _, err := db.ExecContext(ctx, fmt.Sprintf("INSERT INTO venues (name, position, spec) VALUES ('%s', %d, '{}')", venueName(n), n)); err != nil {
 			return nil, errors.Join(err, db.Close())
 		}
 	}
-	return &bareWriter{db}, nil
+	return &bareWriter{db: db}, nil
 }
 
 const cellSeconds = 300
@@ -283,11 +323,22 @@ func (w *bareWriter) book(ctx context.Context, o order, key string) error {
 		{insertCells, o.cells()},
 		{insertBooking, o.booking(id, person, now)},
 	} {
+		if w.numbered {
+			s.statement = numbered(s.statement)
+		}
 		if _, err := tx.ExecContext(ctx, s.statement, s.args...); err != nil {
 			return errors.Join(err, tx.Rollback())
 		}
 	}
 	return tx.Commit()
+}
+
+// numbered writes parameters as PostgreSQL wants them.
+func numbered(statement string) string {
+	for i := 1; strings.Contains(statement, "?"); i++ {
+		statement = strings.Replace(statement, "?", fmt.Sprintf("$%d", i), 1)
+	}
+	return statement
 }
 
 // insertBooking is the statement for a booking's own row.

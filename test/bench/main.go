@@ -43,6 +43,7 @@ var measurements = []struct {
 	run  func(context.Context, *bench) ([]row, error)
 }{
 	{"bookings", measureBookings},
+	{"postgres", measureBookingsPostgres},
 	{"pages", measurePages},
 	{"memory", measureMemory},
 	{"ready", measureReady},

@@ -25,7 +25,7 @@ import (
 var errNoPostgres = errors.New("PostgreSQL's server programs were not found: install the package postgresql")
 
 // startOnce starts the server that the tests of a binary share.
-var startOnce = sync.OnceValues(startPostgres)
+var startOnce = sync.OnceValues(func() (*server, error) { return startPostgres(hasty) })
 
 var databases atomic.Int64
 
@@ -49,7 +49,7 @@ type Server struct {
 // StartPostgres starts a server for one test, which may stop and start it.
 func StartPostgres(t testing.TB) *Server {
 	t.Helper()
-	s, err := startPostgres()
+	s, err := startPostgres(hasty)
 	if err == nil {
 		t.Cleanup(func() {
 			if err := s.end(); err != nil {
@@ -130,14 +130,14 @@ func dsn(dir, name string) string {
 const supervise = `
 start() {
 	"$1"/postgres -D "$2"/data -c listen_addresses= -c unix_socket_directories="$2" \
-		-c fsync=off -c full_page_writes=off -c max_connections=200 >&2 &
+		-c fsync="$3" -c full_page_writes="$3" -c max_connections=200 >&2 &
 	server=$!
 }
-start "$1" "$2"
+start "$1" "$2" "$3"
 while read -r order; do
 	case $order in
 	crash) kill -QUIT $server; wait $server ;;
-	start) start "$1" "$2" ;;
+	start) start "$1" "$2" "$3" ;;
 	esac
 	echo "$order"
 done
@@ -145,6 +145,23 @@ kill -INT $server
 wait $server
 rm -rf "$2"
 `
+
+// What a server does about durability: nothing, for tests, or what a real one does.
+const (
+	hasty   = "off"
+	durable = "on"
+)
+
+// Durable starts a server that syncs what it has acknowledged, as a real one
+// does, for measurements. It returns the connection strings of two new, empty
+// databases, and what ends the server.
+func Durable() (one, other string, end func() error, err error) {
+	s, err := startPostgres(durable)
+	if err != nil {
+		return "", "", nil, err
+	}
+	return dsn(s.dir, "postgres"), dsn(s.dir, "template1"), s.end, nil
+}
 
 // Guarded is the one role that has to show a password, if a test makes it.
 const Guarded = "guarded"
@@ -171,7 +188,7 @@ func (s *server) end() error {
 	return errors.Join(s.lifeline.Close(), s.supervisor.Wait())
 }
 
-func startPostgres() (*server, error) {
+func startPostgres(durability string) (*server, error) {
 	bin, err := postgresPrograms()
 	if err != nil {
 		return nil, err
@@ -206,7 +223,7 @@ func startPostgres() (*server, error) {
 		return nil, err
 	}
 	defer logfile.Close()
-	supervisor := exec.Command("/bin/sh", "-c", supervise, "sh", bin, dir)
+	supervisor := exec.Command("/bin/sh", "-c", supervise, "sh", bin, dir, durability)
 	supervisor.Dir, supervisor.SysProcAttr, supervisor.Stderr = dir, sys, logfile
 	lifeline, err := supervisor.StdinPipe()
 	if err != nil {
