@@ -174,6 +174,9 @@ const (
 
 // problem turns an error into what the caller may know of it.
 func (s *service) problem(ctx context.Context, err error) error {
+	if known, ok := errors.AsType[huma.StatusError](err); ok {
+		return known
+	}
 	if refusal, ok := errors.AsType[*Refusal](err); ok {
 		status, detail := http.StatusUnprocessableEntity, refusal.Text
 		if refusal.Rule == RuleTooManyCodes {

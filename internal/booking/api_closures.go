@@ -28,7 +28,7 @@ func (s *service) closureOperations(o operations) {
 			"The answer lists them with phone numbers, before and after. A dry run changes nothing and is answered with 200.",
 	}, withBody()...)
 	huma.Register(o.api, create, s.createClosure)
-	create.Responses["200"] = &huma.Response{Description: "What would come of it: a dry run", Content: create.Responses["201"].Content}
+	dryRunToo(create)
 	huma.Register(o.api, desk(huma.Operation{
 		OperationID: "delete-closure", Method: http.MethodDelete, Path: "/staff/closures/{id}", DefaultStatus: http.StatusNoContent,
 		Summary:     "Open again before the time",
@@ -46,12 +46,12 @@ type apiClosure struct {
 	Reason    string     `json:"reason"`
 }
 
-func apiClosureOf(c Closure, attendants map[string][]Attendant, loc *time.Location) apiClosure {
+func apiClosureOf(c Closure, attendants []Attendant, loc *time.Location) apiClosure {
 	a := apiClosure{Venue: c.Venue, Place: c.Place, From: c.Start.In(loc), To: c.End.In(loc), Reason: c.Reason}
 	if c.ID != uuid.Nil {
 		a.ID = &c.ID
 	}
-	if at, ok := (Venue{Attendants: attendants[c.Venue]}).AttendantAt(c.Place); ok {
+	if at, ok := (Venue{Attendants: attendants}).AttendantAt(c.Place); ok {
 		a.Attendant = at.Name
 	}
 	return a
@@ -72,7 +72,7 @@ func (s *service) listClosures(ctx context.Context, _ *struct{}) (*listClosuresO
 	out.Body.Closures = []apiClosure{}
 	for _, v := range venues {
 		for _, c := range v.Closures {
-			out.Body.Closures = append(out.Body.Closures, apiClosureOf(c, map[string][]Attendant{v.Name: v.Attendants}, s.location()))
+			out.Body.Closures = append(out.Body.Closures, apiClosureOf(c, v.Attendants, s.location()))
 		}
 	}
 	return out, nil
@@ -137,7 +137,7 @@ func (s *service) closed(ctx context.Context, c Closure, affected []Affected, dr
 	if dryRun {
 		out.Status, c.ID = http.StatusOK, uuid.Nil
 	}
-	out.Body.Closure = apiClosureOf(c, attendants, s.location())
+	out.Body.Closure = apiClosureOf(c, attendants[c.Venue], s.location())
 	var bookings []Booking
 	for _, a := range affected {
 		bookings = append(bookings, a.Before, a.After)

@@ -465,7 +465,7 @@ func TestAPIWantsPeople(t *testing.T) {
 	s := complete(t)
 	nobody := s.api(t, "")
 	n := 0
-	for _, op := range s.operations(t) {
+	for _, op := range calls(t) {
 		if len(op.Security) == 0 {
 			continue
 		}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
+
+	"github.com/linli-io/linli/internal/identity"
 )
 
 // seriesOperations are about bookings that repeat every week.
@@ -20,8 +22,7 @@ func (s *service) seriesOperations(o operations) {
 			"If nothing is booked the answer is 409 with the weeks and what stands in their way. A dry run books nothing and is answered with 200.",
 	}, withBody(http.StatusForbidden, http.StatusConflict)...)
 	huma.Register(o.api, create, s.createSeries)
-	made := create.Responses["201"]
-	create.Responses["200"] = &huma.Response{Description: "What would come of it: a dry run", Content: made.Content}
+	dryRunToo(create)
 	huma.Register(o.api, o.personal(huma.Operation{
 		OperationID: "get-series", Method: http.MethodGet, Path: "/series/{id}",
 		Tags:    []string{tagSeries},
@@ -33,20 +34,56 @@ func (s *service) seriesOperations(o operations) {
 		Summary:     "Cancel what is ahead of a series",
 		Description: "What may not be cancelled any more stays. The answer has what was cancelled now.",
 	}, byID()...), s.cancelSeries)
+	staff := o.staff(identity.FrontDesk, huma.Operation{
+		OperationID: "staff-create-series", Method: http.MethodPost, Path: "/staff/series", DefaultStatus: http.StatusCreated,
+		Tags:        []string{tagDesk},
+		Summary:     "Book the same time every week for somebody, who need not have an account",
+		Description: "As create-series, by the rules of staff-create-booking.",
+	}, withBody(http.StatusConflict)...)
+	huma.Register(o.api, staff, s.deskCreateSeries)
+	dryRunToo(staff)
+	huma.Register(o.api, o.staff(identity.FrontDesk, huma.Operation{
+		OperationID: "staff-cancel-series", Method: http.MethodDelete, Path: "/staff/series/{id}",
+		Tags:    []string{tagDesk},
+		Summary: "Cancel what is ahead of anybody's series",
+	}, byID()...), s.deskCancelSeries)
+}
+
+// dryRunToo documents the answer to a dry run: that of success, with 200.
+func dryRunToo(op huma.Operation) {
+	op.Responses["200"] = &huma.Response{Description: "What would come of it: a dry run", Content: op.Responses["201"].Content}
 }
 
 // What is done about weeks that cannot be booked.
 const conflictsRefuse = "Refuse"
 
+// WantedSeries is in bodies what is wanted every week.
+type WantedSeries struct {
+	WantedSpan
+	Until     string `json:"until" format:"date" example:"2026-12-21" doc:"The last day on which it may be, in the community's time zone."`
+	Conflicts string `json:"conflicts,omitempty" enum:"Skip,Refuse" default:"Skip" doc:"Skip leaves out the weeks that cannot be booked; Refuse books nothing if there is one."`
+	DryRun    bool   `json:"dryRun,omitempty" doc:"Only tell what would come of it."`
+	Note      string `json:"note,omitempty" maxLength:"500"`
+}
+
+// SeriesKey is the header by which a series is booked once.
+type SeriesKey struct {
+	Key string `header:"Idempotency-Key" maxLength:"255" doc:"A name for this request, chosen by the caller: repeated within a day it is done once, and answered with the bookings there are of it."`
+}
+
 type createSeriesInput struct {
-	IdempotencyKey string `header:"Idempotency-Key" maxLength:"255" doc:"A name for this request, chosen by the caller: repeated within a day it is done once, and answered with the bookings there are of it."`
-	Body           struct {
-		WantedSpan
-		Until     string `json:"until" format:"date" example:"2026-12-21" doc:"The last day on which it may be, in the community's time zone."`
-		Conflicts string `json:"conflicts,omitempty" enum:"Skip,Refuse" default:"Skip" doc:"Skip leaves out the weeks that cannot be booked; Refuse books nothing if there is one."`
-		DryRun    bool   `json:"dryRun,omitempty" doc:"Only tell what would come of it."`
-		Note      string `json:"note,omitempty" maxLength:"500"`
+	SeriesKey
+	Body struct {
+		WantedSeries
 		ForPerson
+	}
+}
+
+type deskCreateSeriesInput struct {
+	SeriesKey
+	Body struct {
+		WantedSeries
+		ForSomebody
 	}
 }
 
@@ -70,24 +107,37 @@ type createSeriesOutput struct {
 }
 
 func (s *service) createSeries(ctx context.Context, in *createSeriesInput) (*createSeriesOutput, error) {
-	if _, err := bodySpan("start", "end", in.Body.Start, in.Body.End); err != nil {
-		return nil, err
-	}
-	until, err := s.parseDay("body.until", in.Body.Until)
-	if err != nil {
-		return nil, err
-	}
 	party, err := s.party(ctx, in.Body.For)
 	if err != nil {
 		return nil, s.problem(ctx, err)
 	}
-	request, err := s.request(ctx, in.Body.WantedSpan, in.Body.Note)
+	return s.createdSeries(ctx, in.Body.WantedSeries, party, in.Key)
+}
+
+func (s *service) deskCreateSeries(ctx context.Context, in *deskCreateSeriesInput) (*createSeriesOutput, error) {
+	party, err := s.somebody(ctx, in.Body.ForSomebody)
+	if err != nil {
+		return nil, s.problem(ctx, err)
+	}
+	return s.createdSeries(ctx, in.Body.WantedSeries, party, in.Key)
+}
+
+// createdSeries books a series for a party; its errors are problems.
+func (s *service) createdSeries(ctx context.Context, in WantedSeries, party Party, key string) (*createSeriesOutput, error) {
+	if _, err := bodySpan("start", "end", in.Start, in.End); err != nil {
+		return nil, err
+	}
+	until, err := s.parseDay("body.until", in.Until)
+	if err != nil {
+		return nil, err
+	}
+	request, err := s.request(ctx, in.WantedSpan, in.Note)
 	if err != nil {
 		return nil, s.problem(ctx, err)
 	}
 	id, made, err := s.bookSeries(ctx, SeriesOrder{
-		Order: s.order(request, party, in.IdempotencyKey),
-		Until: until, AllOrNothing: in.Body.Conflicts == conflictsRefuse, Try: in.Body.DryRun,
+		Order: s.order(request, party, key),
+		Until: until, AllOrNothing: in.Conflicts == conflictsRefuse, Try: in.DryRun,
 	})
 	if err != nil {
 		return nil, s.problem(ctx, err)
@@ -99,7 +149,7 @@ func (s *service) createSeries(ctx context.Context, in *createSeriesInput) (*cre
 	out := &createSeriesOutput{Status: http.StatusCreated}
 	out.Body.Weeks = weeks
 	switch {
-	case in.Body.DryRun:
+	case in.DryRun:
 		out.Status = http.StatusOK
 	case id == uuid.Nil:
 		problem := newProblem(http.StatusConflict, ruleSeriesConflict, "Nothing was booked: weeks has what stands in the way of which.")
@@ -160,11 +210,20 @@ type cancelSeriesOutput struct {
 }
 
 func (s *service) cancelSeries(ctx context.Context, in *seriesInput) (*cancelSeriesOutput, error) {
-	id, err := parseID(in.ID)
+	return s.cancelledSeries(ctx, in.ID, s.act)
+}
+
+func (s *service) deskCancelSeries(ctx context.Context, in *seriesInput) (*cancelSeriesOutput, error) {
+	return s.cancelledSeries(ctx, in.ID, s.staffAct)
+}
+
+// cancelledSeries cancels a series as the resident's or the staff's act.
+func (s *service) cancelledSeries(ctx context.Context, text string, act func(context.Context, uuid.UUID) Act) (*cancelSeriesOutput, error) {
+	id, err := parseID(text)
 	if err != nil {
 		return nil, s.problem(ctx, err)
 	}
-	cancelled, err := s.cancelAhead(ctx, s.act(ctx, id))
+	cancelled, err := s.cancelAhead(ctx, act(ctx, id))
 	if err != nil {
 		return nil, s.problem(ctx, err)
 	}

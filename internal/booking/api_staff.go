@@ -25,10 +25,6 @@ func (s *service) deskOperations(o operations) {
 		Summary: "The bookings that wait for approval, the first to begin first",
 	}), s.deskRequests)
 	huma.Register(o.api, desk(huma.Operation{
-		OperationID: "staff-waiting-list", Method: http.MethodGet, Path: "/staff/waiting-list",
-		Summary: "Who waits for times on a day, by venue, in the order of joining",
-	}, http.StatusUnprocessableEntity), s.deskWaiting)
-	huma.Register(o.api, desk(huma.Operation{
 		OperationID: "staff-find-people", Method: http.MethodGet, Path: "/staff/people",
 		Summary: "Look for people by name, or by at least three digits of the phone number",
 	}, http.StatusUnprocessableEntity), s.deskPeople)
@@ -54,6 +50,10 @@ func (s *service) deskOperations(o operations) {
 		OperationID: "staff-refuse-booking", Method: http.MethodPost, Path: "/staff/bookings/{id}/refuse",
 		Summary: "Refuse a booking with a reason; refusing again changes nothing",
 	}, withBody(byID()...)...), s.deskRefuse)
+	huma.Register(o.api, desk(huma.Operation{
+		OperationID: "staff-accept-booking", Method: http.MethodPost, Path: "/staff/bookings/{id}/accept",
+		Summary: "Accept what was held for somebody who waited, and who said so by phone; again changes nothing",
+	}, byID()...), s.deskAccept)
 	huma.Register(o.api, desk(huma.Operation{
 		OperationID: "staff-check-in", Method: http.MethodPost, Path: "/staff/bookings/{id}/check-in",
 		Summary: "Note that somebody has come; again changes nothing",
@@ -141,42 +141,6 @@ func (s *service) deskRequests(ctx context.Context, _ *struct{}) (*staffRequests
 	return out, err
 }
 
-type staffEntry struct {
-	APIEntry
-	Name  string `json:"name"`
-	Phone string `json:"phone,omitempty"`
-}
-
-type staffWaitingOutput struct {
-	Body struct {
-		Date    string       `json:"date" format:"date"`
-		Entries []staffEntry `json:"entries"`
-	}
-}
-
-func (s *service) deskWaiting(ctx context.Context, in *staffDayInput) (*staffWaitingOutput, error) {
-	day, err := s.parseDay("query.date", in.Date)
-	if err != nil {
-		return nil, err
-	}
-	from, to := day.Bounds(s.location())
-	entries, err := s.store.WaitingAt(ctx, from, to)
-	if err != nil {
-		return nil, s.problem(ctx, err)
-	}
-	attendants, err := s.store.Attendants(ctx)
-	if err != nil {
-		return nil, s.problem(ctx, err)
-	}
-	out := &staffWaitingOutput{}
-	out.Body.Date = day.String()
-	out.Body.Entries = make([]staffEntry, 0, len(entries))
-	for _, e := range entries {
-		out.Body.Entries = append(out.Body.Entries, staffEntry{APIEntry: apiEntryOf(e, attendants, s.location()), Name: e.Name, Phone: e.Phone})
-	}
-	return out, nil
-}
-
 // maxFound is how many people are found at most, so that nobody can leaf
 // through all residents.
 const maxFound = 20
@@ -212,14 +176,37 @@ type staffGuest struct {
 	Phone string `json:"phone" pattern:"^[+]?[0-9][0-9 ()-]{4,20}$" example:"13800000009" doc:"Where to reach the guest."`
 }
 
+// ForSomebody is in bodies for whom staff ask: a person or a guest.
+type ForSomebody struct {
+	Person string      `json:"person,omitempty" maxLength:"100" doc:"The id of the person whom it is for."`
+	Guest  *staffGuest `json:"guest,omitempty" doc:"Whom it is for, instead of a person: somebody without an account."`
+}
+
+// somebody is for whom a member of staff asks.
+func (s *service) somebody(ctx context.Context, in ForSomebody) (Party, error) {
+	if (in.Person == "") == (in.Guest == nil) {
+		return Party{}, invalid("body", nil, "give either person or guest: for whom it is")
+	}
+	caller, _ := identity.FromContext(ctx)
+	if in.Guest != nil {
+		return guest(in.Guest.Name, in.Guest.Phone, caller.ID), nil
+	}
+	p, ok := s.people.Person(in.Person)
+	if !ok {
+		return Party{}, refuse(RuleUnknownPerson, 0, "nobody here has the id %q", in.Person)
+	}
+	party := partyOf(p, caller.ID)
+	party.Staff = true
+	return party, nil
+}
+
 type staffCreateInput struct {
 	IdempotencyKey string `header:"Idempotency-Key" maxLength:"255" doc:"A name for this request, chosen by the caller: repeated within a day it is done once and answered alike."`
 	Body           struct {
 		WantedSpan
-		Note    string      `json:"note,omitempty" maxLength:"500"`
-		Person  string      `json:"person,omitempty" maxLength:"100" doc:"The id of the person whom it is for."`
-		Guest   *staffGuest `json:"guest,omitempty" doc:"Whom it is for, instead of a person: somebody without an account."`
-		Present bool        `json:"present,omitempty" doc:"They stand at the desk and are checked in at once."`
+		Note string `json:"note,omitempty" maxLength:"500"`
+		ForSomebody
+		Present bool `json:"present,omitempty" doc:"They stand at the desk and are checked in at once."`
 	}
 }
 
@@ -232,9 +219,6 @@ func (s *service) deskCreate(ctx context.Context, in *staffCreateInput) (*staffC
 	if _, err := bodySpan("start", "end", in.Body.Start, in.Body.End); err != nil {
 		return nil, err
 	}
-	if (in.Body.Person == "") == (in.Body.Guest == nil) {
-		return nil, invalid("body", nil, "give either person or guest: for whom it is")
-	}
 	b, err := s.deskCreated(ctx, in)
 	out, err := s.deskAnswer(ctx, b, err)
 	if err != nil {
@@ -244,18 +228,11 @@ func (s *service) deskCreate(ctx context.Context, in *staffCreateInput) (*staffC
 }
 
 func (s *service) deskCreated(ctx context.Context, in *staffCreateInput) (Booking, error) {
-	caller, _ := identity.FromContext(ctx)
-	var party Party
-	if in.Body.Guest != nil {
-		party = guest(in.Body.Guest.Name, in.Body.Guest.Phone, caller.ID)
-	} else {
-		p, ok := s.people.Person(in.Body.Person)
-		if !ok {
-			return Booking{}, refuse(RuleUnknownPerson, 0, "nobody here has the id %q", in.Body.Person)
-		}
-		party = partyOf(p, caller.ID)
+	party, err := s.somebody(ctx, in.Body.ForSomebody)
+	if err != nil {
+		return Booking{}, err
 	}
-	party.Staff, party.Present = true, in.Body.Present
+	party.Present = in.Body.Present
 	request, err := s.request(ctx, in.Body.WantedSpan, in.Body.Note)
 	if err != nil {
 		return Booking{}, err
@@ -289,6 +266,13 @@ func (s *service) deskChange(ctx context.Context, in *changeBookingInput) (*staf
 func (s *service) deskApprove(ctx context.Context, in *BookingInput) (*staffBookingOutput, error) {
 	return s.deskOn(ctx, *in, func(a Act) (Booking, error) {
 		b, _, err := s.store.Approve(ctx, a)
+		return b, err
+	})
+}
+
+func (s *service) deskAccept(ctx context.Context, in *BookingInput) (*staffBookingOutput, error) {
+	return s.deskOn(ctx, *in, func(a Act) (Booking, error) {
+		b, _, err := s.store.Accept(ctx, a)
 		return b, err
 	})
 }

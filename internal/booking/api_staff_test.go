@@ -10,26 +10,21 @@ import (
 	"github.com/google/uuid"
 )
 
-// operation is an operation of the document, with ids in its path.
-type operation struct {
-	OperationID  string
-	Security     []map[string][]string
-	Responses    map[string]any
+// call is an operation with ids in its path.
+type call struct {
+	operation
 	method, path string
 }
 
-// operations are all operations of the API.
-func (r running) operations(t testing.TB) []operation {
+// calls are all operations of the API.
+func calls(t testing.TB) []call {
 	t.Helper()
-	type document struct {
-		Paths map[string]map[string]operation
-	}
-	var all []operation
-	for path, methods := range read[document](t, r.api(t, "").want(200, "GET", openAPIPath, "")).Paths {
+	_, document := document(t)
+	var all []call
+	for path, methods := range document.Paths {
 		for method, op := range methods {
-			op.method = strings.ToUpper(method)
-			op.path = strings.NewReplacer("{id}", uuid.NewString(), "{venue}", "study", "{person}", "nobody").Replace(path)
-			all = append(all, op)
+			path := strings.NewReplacer("{id}", uuid.NewString(), "{venue}", "study", "{person}", "nobody").Replace(path)
+			all = append(all, call{op, strings.ToUpper(method), path})
 		}
 	}
 	return all
@@ -41,7 +36,7 @@ func TestAPIStaffOnly(t *testing.T) {
 	forManagers := []string{"get-venue", "put-venue", "retire-venue", "put-member", "remove-member", "renew-door-code"}
 	nobody, resident, desk, manager := s.api(t, ""), s.api(t, "li-qiang"), s.api(t, "sun-li"), s.api(t, "zhou-jianguo")
 	n := 0
-	for _, op := range s.operations(t) {
+	for _, op := range calls(t) {
 		if !strings.HasPrefix(op.path, v1+"/staff/") {
 			if op.Responses["403"] != nil && !slices.Contains([]string{"create-booking", "create-series", "join-waiting-list"}, op.OperationID) {
 				t.Errorf("%s documents 403", op.OperationID)
@@ -63,8 +58,8 @@ func TestAPIStaffOnly(t *testing.T) {
 			t.Errorf("%s as a manager: %s", op.OperationID, a.Raw)
 		}
 	}
-	if n != 23 {
-		t.Errorf("%d operations of the staff, want 23", n)
+	if n != 28 {
+		t.Errorf("%d operations of the staff, want 28", n)
 	}
 }
 
@@ -233,6 +228,65 @@ func TestAPIStaffDesk(t *testing.T) {
 	desk.want(422, "GET", v1+"/staff/people?query="+strings.Repeat("x", 61), "")
 }
 
+// TestAPIStaffForOthers: what residents can do for themselves the staff can do
+// for people who call.
+func TestAPIStaffForOthers(t *testing.T) {
+	s := complete(t)
+	desk, li := s.api(t, "sun-li"), s.api(t, "li-qiang")
+	const guest = `"guest":{"name":"刘奶奶","phone":"13800000099"}`
+	taken := li.want(201, "POST", bookings, order("hall", 9, 10)).Body
+
+	list := v1 + "/staff/waiting-list"
+	joined := desk.want(201, "POST", list, with(guest, order("hall", 9, 10)))
+	if e := read[staffEntry](t, joined); e.Name != "刘奶奶" || e.Phone != "13800000099" || e.Status != "waiting" {
+		t.Errorf("joined: %s", joined.Raw)
+	}
+	desk.refused(422, RuleStillFree, "POST", list, with(guest, order("hall", 10, 11)))
+	desk.refused(422, RuleUnknownPerson, "POST", list, with(`"person":"nobody"`, order("hall", 9, 10)))
+	desk.want(422, "POST", list, order("hall", 9, 10))
+	desk.want(422, "POST", list, with(guest, `{"venue":"hall","start":"9999-12-31T23:00:00+08:00","end":"9999-12-31T24:00:00+08:00"}`))
+	desk.want(200, "POST", apiStaffBookings+"/"+taken.ID.String()+"/cancel", "")
+	type waiting struct{ Entries []staffEntry }
+	entry := read[waiting](t, desk.want(200, "GET", list, "")).Entries[0]
+	if entry.Booking == nil {
+		t.Fatalf("nothing was offered: %+v", entry)
+	}
+	accept := apiStaffBookings + "/" + entry.Booking.String() + "/accept"
+	li.want(404, "POST", bookings+"/"+entry.Booking.String()+"/accept", "")
+	for range 2 {
+		if b := read[staffBooking](t, desk.want(200, "POST", accept, "")); b.Status != "booked" || b.Name != "刘奶奶" {
+			t.Errorf("accepted: %+v", b)
+		}
+	}
+	mine := li.want(201, "POST", v1+"/waiting-list", order("hall", 9, 10)).Body.ID
+	for range 2 {
+		desk.want(204, "DELETE", list+"/"+mine.String(), "")
+	}
+	desk.want(404, "DELETE", list+"/"+uuid.NewString(), "")
+	desk.want(422, "DELETE", list+"/1", "")
+
+	type series struct {
+		ID    uuid.UUID
+		Weeks []apiWeek
+	}
+	weekly := with(guest+`,"until":"2026-12-14"`, order("gym", 9, 10))
+	if dry := read[series](t, desk.want(200, "POST", v1+"/staff/series", with(`"dryRun":true`, weekly))); len(dry.Weeks) != 4 || !dry.Weeks[3].Free {
+		t.Errorf("tried: %+v", dry)
+	}
+	made := read[series](t, desk.want(201, "POST", v1+"/staff/series", weekly, "Idempotency-Key", "s-1"))
+	if again := read[series](t, desk.want(201, "POST", v1+"/staff/series", weekly, "Idempotency-Key", "s-1")); again.ID != made.ID {
+		t.Errorf("repeated: %+v, first %+v", again, made)
+	}
+	desk.want(409, "POST", v1+"/staff/series", weekly)
+	desk.want(422, "POST", v1+"/staff/series", with(`"until":"2026-12-14"`, order("gym", 9, 10)))
+	type cancelled struct{ Cancelled []APIBooking }
+	li.want(404, "DELETE", v1+"/series/"+made.ID.String(), "")
+	if c := read[cancelled](t, desk.want(200, "DELETE", v1+"/staff/series/"+made.ID.String(), "")).Cancelled; len(c) != 4 {
+		t.Errorf("cancelled: %+v", c)
+	}
+	desk.want(404, "DELETE", v1+"/staff/series/"+uuid.NewString(), "")
+}
+
 type closing struct {
 	Closure  apiClosure
 	Affected []apiAffected
@@ -265,6 +319,9 @@ func TestAPIStaffCloses(t *testing.T) {
 	}
 	if l := read[list](t, desk.want(200, "GET", closures, "")).Closures; len(l) != 1 || *l[0].ID != *made.Closure.ID || l[0].Reason != "停水" || l[0].Attendant != "dr-he" {
 		t.Errorf("closed: %+v", l)
+	}
+	if seen := s.api(t, "").want(200, "GET", v1+"/venues", "").Body.Venues[2].Closures; len(seen) != 1 || seen[0].Reason != "停水" || seen[0].Attendant != "dr-he" {
+		t.Errorf("residents see %+v", seen)
 	}
 	refused := wang.want(422, "POST", bookings, with(`"attendant":"dr-he"`, order("clinic", 8, 9)))
 	if refused.Problem.Rule != string(RuleClosure) || !strings.Contains(refused.Problem.Detail, "停水") {

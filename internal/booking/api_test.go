@@ -6,8 +6,10 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -25,6 +27,60 @@ type running struct {
 	*hosttest.Server
 	clock *testclock.FakeClock
 }
+
+// openAPI is the OpenAPI document.
+type openAPI struct {
+	OpenAPI    string
+	Info       struct{ Title, Version string }
+	Paths      map[string]map[string]operation
+	Components struct {
+		Schemas         map[string]map[string]any
+		SecuritySchemes map[string]any
+	}
+	raw []byte
+}
+
+type operation struct {
+	OperationID string
+	Security    []map[string][]string
+	Responses   map[string]any
+}
+
+// documented is the operation that a request asks for.
+func documented(t testing.TB, request *http.Request) (op operation, ok bool) {
+	t.Helper()
+	mux, d := document(t)
+	_, pattern := mux.Handler(request)
+	method, path, _ := strings.Cut(pattern, " ")
+	op, ok = d.Paths[path][strings.ToLower(method)]
+	return op, ok
+}
+
+// document is what the API says of itself, and its routes.
+func document(t testing.TB) (*http.ServeMux, openAPI) {
+	t.Helper()
+	m, err := mountOnce()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m.mux, m.document
+}
+
+type mounted struct {
+	mux      *http.ServeMux
+	document openAPI
+}
+
+var mountOnce = sync.OnceValues(func() (mounted, error) {
+	m := mounted{mux: http.NewServeMux()}
+	if err := (&service{}).mountAPI(m.mux); err != nil {
+		return m, err
+	}
+	w := httptest.NewRecorder()
+	m.mux.ServeHTTP(w, httptest.NewRequest(http.MethodGet, openAPIPath, nil))
+	m.document.raw = w.Body.Bytes()
+	return m, json.Unmarshal(m.document.raw, &m.document)
+})
 
 func start(t testing.TB) running {
 	t.Helper()
@@ -111,6 +167,9 @@ func (c apiClient) do(method, path, body string, header ...string) answer {
 		if err := json.Unmarshal(raw, into); err != nil {
 			c.t.Fatalf("%s %s: %s: %v in %s", method, path, response.Status, err, raw)
 		}
+	}
+	if op, ok := documented(c.t, r); ok && op.Responses[strconv.Itoa(a.Status)] == nil && r.Header.Get("Sec-Fetch-Site") == "" {
+		c.t.Errorf("%s %s answers %d, which is not documented: %s", method, path, a.Status, a.Raw)
 	}
 	if kind := response.Header.Get("Content-Type"); a.Status >= 400 && kind != "application/problem+json" {
 		c.t.Errorf("%s %s: %s with content type %q", method, path, response.Status, kind)
@@ -331,22 +390,8 @@ func TestOpenAPI(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Body.Close()
-	var document struct {
-		OpenAPI string
-		Info    struct{ Title, Version string }
-		Paths   map[string]map[string]struct {
-			OperationID string
-			Security    []map[string][]string
-			Responses   map[string]any
-		}
-		Components struct{ Schemas, SecuritySchemes map[string]any }
-	}
-	raw, err := io.ReadAll(r.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(raw, &document); err != nil {
+	document := openAPI{raw: []byte(body(t, r))}
+	if err := json.Unmarshal(document.raw, &document); err != nil {
 		t.Fatal(err)
 	}
 	if document.OpenAPI != "3.1.0" || document.Info.Title == "" || document.Info.Version == "" {
@@ -374,7 +419,7 @@ func TestOpenAPI(t *testing.T) {
 			t.Errorf("%s %s: security %v", c.method, c.path, op.Security)
 		}
 	}
-	refs := regexp.MustCompile(`"\$ref":"#/components/schemas/([^"]+)"`).FindAllSubmatch(raw, -1)
+	refs := regexp.MustCompile(`"\$ref":"#/components/schemas/([^"]+)"`).FindAllSubmatch(document.raw, -1)
 	if len(refs) == 0 {
 		t.Error("nothing is referred to")
 	}

@@ -52,6 +52,7 @@ type apiVenue struct {
 	LastDay               string         `json:"lastDay" format:"date" doc:"The last day that can be booked now."`
 	Hours                 []apiHours     `json:"hours"`
 	Attendants            []apiAttendant `json:"attendants,omitempty" doc:"Who serves, each at a place; absent if nobody is named."`
+	Closures              []apiClosure   `json:"closures,omitempty" doc:"When it is closed beside its hours, now or later, and why."`
 }
 
 type apiAttendant struct {
@@ -89,6 +90,9 @@ func apiVenueOf(v Venue, now time.Time, loc *time.Location) apiVenue {
 			attendant.Hours = apiHoursOf(*at.Hours)
 		}
 		a.Attendants = append(a.Attendants, attendant)
+	}
+	for _, c := range v.Closures {
+		a.Closures = append(a.Closures, apiClosureOf(c, v.Attendants, loc))
 	}
 	return a
 }

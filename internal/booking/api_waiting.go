@@ -7,6 +7,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
+
+	"github.com/linli-io/linli/internal/identity"
 )
 
 // waitingOperations are about waiting for what is taken.
@@ -28,6 +30,22 @@ func (s *service) waitingOperations(o operations) {
 		Summary:     "Wait no more",
 		Description: "An offer is declined with it. Leaving again changes nothing.",
 	}, byID()...), s.leaveWaitingList)
+	huma.Register(o.api, o.staff(identity.FrontDesk, huma.Operation{
+		OperationID: "staff-waiting-list", Method: http.MethodGet, Path: "/staff/waiting-list",
+		Tags:    []string{tagDesk},
+		Summary: "Who waits for times on a day, by venue, in the order of joining",
+	}, http.StatusUnprocessableEntity), s.deskWaiting)
+	huma.Register(o.api, o.staff(identity.FrontDesk, huma.Operation{
+		OperationID: "staff-join-waiting-list", Method: http.MethodPost, Path: "/staff/waiting-list", DefaultStatus: http.StatusCreated,
+		Tags:        []string{tagDesk},
+		Summary:     "Have somebody wait for a time that is taken",
+		Description: "Somebody without an account hears by phone of what is offered; staff-accept-booking accepts it.",
+	}, withBody()...), s.deskJoin)
+	huma.Register(o.api, o.staff(identity.FrontDesk, huma.Operation{
+		OperationID: "staff-leave-waiting-list", Method: http.MethodDelete, Path: "/staff/waiting-list/{id}", DefaultStatus: http.StatusNoContent,
+		Tags:    []string{tagDesk},
+		Summary: "Have anybody wait no more",
+	}, byID()...), s.deskLeave)
 }
 
 // APIEntry is an entry of the waiting list in answers.
@@ -95,19 +113,25 @@ func (s *service) joinWaitingList(ctx context.Context, in *joinWaitingListInput)
 	if err != nil {
 		return nil, s.problem(ctx, err)
 	}
-	request, err := s.request(ctx, in.Body.WantedSpan, "")
+	_, entry, err := s.joined(ctx, in.Body.WantedSpan, party)
 	if err != nil {
 		return nil, s.problem(ctx, err)
+	}
+	return &entryOutput{Body: entry}, nil
+}
+
+// joined puts a party on the waiting list.
+func (s *service) joined(ctx context.Context, in WantedSpan, party Party) (Entry, APIEntry, error) {
+	request, err := s.request(ctx, in, "")
+	if err != nil {
+		return Entry{}, APIEntry{}, err
 	}
 	e, err := s.store.Join(ctx, s.order(request, party, ""))
 	if err != nil {
-		return nil, s.problem(ctx, err)
+		return Entry{}, APIEntry{}, err
 	}
 	attendants, err := s.store.Attendants(ctx)
-	if err != nil {
-		return nil, s.problem(ctx, err)
-	}
-	return &entryOutput{Body: apiEntryOf(e, attendants, s.location())}, nil
+	return e, apiEntryOf(e, attendants, s.location()), err
 }
 
 type entryInput struct {
@@ -115,12 +139,81 @@ type entryInput struct {
 }
 
 func (s *service) leaveWaitingList(ctx context.Context, in *entryInput) (*struct{}, error) {
-	id, err := parseID(in.ID)
+	return s.left(ctx, in.ID, s.act)
+}
+
+// left ends somebody's waiting as the resident's or the staff's act.
+func (s *service) left(ctx context.Context, text string, act func(context.Context, uuid.UUID) Act) (*struct{}, error) {
+	id, err := parseID(text)
 	if err == nil {
-		_, err = s.store.Leave(ctx, s.act(ctx, id))
+		_, err = s.store.Leave(ctx, act(ctx, id))
 	}
 	if err != nil {
 		return nil, s.problem(ctx, err)
 	}
 	return nil, nil
+}
+
+type staffEntry struct {
+	APIEntry
+	Name  string `json:"name"`
+	Phone string `json:"phone,omitempty"`
+}
+
+type staffWaitingOutput struct {
+	Body struct {
+		Date    string       `json:"date" format:"date"`
+		Entries []staffEntry `json:"entries"`
+	}
+}
+
+func (s *service) deskWaiting(ctx context.Context, in *staffDayInput) (*staffWaitingOutput, error) {
+	day, err := s.parseDay("query.date", in.Date)
+	if err != nil {
+		return nil, err
+	}
+	from, to := day.Bounds(s.location())
+	entries, err := s.store.WaitingAt(ctx, from, to)
+	if err != nil {
+		return nil, s.problem(ctx, err)
+	}
+	attendants, err := s.store.Attendants(ctx)
+	if err != nil {
+		return nil, s.problem(ctx, err)
+	}
+	out := &staffWaitingOutput{}
+	out.Body.Date = day.String()
+	out.Body.Entries = make([]staffEntry, 0, len(entries))
+	for _, e := range entries {
+		out.Body.Entries = append(out.Body.Entries, staffEntry{APIEntry: apiEntryOf(e, attendants, s.location()), Name: e.Name, Phone: e.Phone})
+	}
+	return out, nil
+}
+
+type deskJoinInput struct {
+	Body struct {
+		WantedSpan
+		ForSomebody
+	}
+}
+
+type deskEntryOutput struct{ Body staffEntry }
+
+func (s *service) deskJoin(ctx context.Context, in *deskJoinInput) (*deskEntryOutput, error) {
+	if _, err := bodySpan("start", "end", in.Body.Start, in.Body.End); err != nil {
+		return nil, err
+	}
+	party, err := s.somebody(ctx, in.Body.ForSomebody)
+	if err != nil {
+		return nil, s.problem(ctx, err)
+	}
+	e, entry, err := s.joined(ctx, in.Body.WantedSpan, party)
+	if err != nil {
+		return nil, s.problem(ctx, err)
+	}
+	return &deskEntryOutput{Body: staffEntry{APIEntry: entry, Name: e.Name, Phone: e.Phone}}, nil
+}
+
+func (s *service) deskLeave(ctx context.Context, in *entryInput) (*struct{}, error) {
+	return s.left(ctx, in.ID, s.staffAct)
 }
