@@ -149,6 +149,13 @@ func (m *machine) check(t *rapid.T) {
 		}
 		delete(now, was.ID)
 	}
+	for _, b := range w.bookings {
+		i := slices.IndexFunc(m.before.bookings, func(was Booking) bool { return was.ID == b.ID })
+		placed := i < 0 || m.before.bookings[i].Slot != b.Slot || m.before.bookings[i].Place != b.Place
+		if v := w.venues[b.Venue]; placed && b.Live() && (!b.busyUntil.Equal(v.Busy(b.Slot).End) || !v.hasPlace(b.Place)) {
+			faults = append(faults, fmt.Sprintf("booking %s keeps place %d until %s", b.ID, b.Place, b.busyUntil))
+		}
+	}
 	for _, b := range now {
 		if b.State != StateHeld && !m.may(b) {
 			faults = append(faults, fmt.Sprintf("booking %+v was made by what makes none", b))
