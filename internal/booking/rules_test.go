@@ -432,6 +432,8 @@ func TestParseVenueNewFields(t *testing.T) {
 		"weekly limit":        {func(v *v1alpha1.Venue) { v.MaxPerResidentPerWeek = -1 }, "maxPerResidentPerWeek: is -1"},
 		"odd buffer":          {func(v *v1alpha1.Venue) { v.BufferMinutes = 7 }, "bufferMinutes: is 7"},
 		"long buffer":         {func(v *v1alpha1.Venue) { v.BufferMinutes = 245 }, "bufferMinutes: is 245"},
+		"too many seats":      {func(v *v1alpha1.Venue) { v.Kind, v.Seats, v.Attendants = v1alpha1.VenueSeats, 501, nil }, "seats: is 501"},
+		"a long window":       {func(v *v1alpha1.Venue) { v.BookingWindowDays = 367 }, "bookingWindowDays: is 367"},
 		"ages":                {func(v *v1alpha1.Venue) { v.MinAge, v.MaxAge = 60, 12 }, "maxAge: is 12, which is below minAge"},
 		"attendants of rooms": {func(v *v1alpha1.Venue) { v.Kind = v1alpha1.VenueRoom }, "attendants: only a venue of kind Attended"},
 		"same attendant":      {func(v *v1alpha1.Venue) { v.Attendants[1].Name = "wang" }, `attendants[1].name: "wang" is empty or used twice`},

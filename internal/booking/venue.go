@@ -204,8 +204,8 @@ func ParseVenue(in v1alpha1.Venue) (Venue, error) {
 	}
 	switch v.Kind {
 	case v1alpha1.VenueSeats:
-		if v.Places = int(in.Seats); v.Places < 1 {
-			wrong("seats", "is %d; a venue of kind Seats needs at least one", in.Seats)
+		if v.Places = int(in.Seats); v.Places < 1 || v.Places > maxSeats {
+			wrong("seats", "is %d; a venue of kind Seats needs 1 to %d", in.Seats, maxSeats)
 		}
 	case v1alpha1.VenueRoom, v1alpha1.VenueAttended:
 	default:
@@ -214,8 +214,8 @@ func ParseVenue(in v1alpha1.Venue) (Venue, error) {
 	if v.SlotMinutes < cellMinutes || v.SlotMinutes%cellMinutes != 0 {
 		wrong("slotMinutes", "is %d; use a multiple of %d", v.SlotMinutes, cellMinutes)
 	}
-	if v.WindowDays < 0 {
-		wrong("bookingWindowDays", "is %d; use 0 or more", v.WindowDays)
+	if v.WindowDays < 0 || v.WindowDays > maxWindowDays {
+		wrong("bookingWindowDays", "is %d; use 0 to %d", v.WindowDays, maxWindowDays)
 	}
 	if v.DailyLimit < 0 {
 		wrong("maxPerResidentPerDay", "is %d; use 1 or more", v.DailyLimit)
@@ -276,8 +276,13 @@ func ParseVenue(in v1alpha1.Venue) (Venue, error) {
 	return v, nil
 }
 
-// maxBuffer is the longest buffer that a venue may have.
-const maxBuffer = 4 * time.Hour
+// The most that a venue may have, as in the schema. A day is put together by
+// the place, and the first open day is looked for by the day.
+const (
+	maxSeats      = 500
+	maxWindowDays = 366
+	maxBuffer     = 4 * time.Hour
+)
 
 // defaultDailyLimit is the schema's default of maxPerResidentPerDay, for
 // manifests that did not pass through the API server.
