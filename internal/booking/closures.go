@@ -97,12 +97,72 @@ func closeVenue(ctx context.Context, tx bun.Tx, o ClosureOrder) (Closure, []Affe
 		}
 		affected = append(affected, Affected{Before: b, After: after})
 	}
+	if err := keepAffected(ctx, tx, id, affected); err != nil {
+		return Closure{}, nil, err
+	}
 	// What lies partly outside of the closure is free there, and so are other
 	// places for those whose offer gave way.
 	if err := promote(ctx, tx, v, nil, o.Now, o.Location); err != nil {
 		return Closure{}, nil, err
 	}
 	return row.closure(), affected, nil
+}
+
+// affectedRow is a booking that gave way to a closure, as it was before.
+type affectedRow struct {
+	bun.BaseModel `bun:"table:affected"`
+
+	Closure uuid.UUID
+	Booking uuid.UUID
+	Place   int
+	StartAt int64
+	EndAt   int64
+}
+
+// keepAffected keeps who is to be called because of a closure.
+func keepAffected(ctx context.Context, tx bun.Tx, closure uuid.UUID, affected []Affected) error {
+	if len(affected) == 0 {
+		return nil
+	}
+	rows := make([]affectedRow, len(affected))
+	for i, a := range affected {
+		rows[i] = affectedRow{Closure: closure, Booking: a.Before.ID, Place: a.Before.Place, StartAt: a.Before.Start.Unix(), EndAt: a.Before.End.Unix()}
+	}
+	if _, err := tx.NewInsert().Model(&rows).Exec(ctx); err != nil {
+		return fmt.Errorf("keeping who is affected by closure %s: %w", closure, err)
+	}
+	return nil
+}
+
+// Closure is a closure, also one that has ended, with the bookings that gave
+// way to it: before, and as they are now. It returns ErrNotFound if there is
+// no such closure.
+func (s *Store) Closure(ctx context.Context, id uuid.UUID) (Closure, []Affected, error) {
+	var closures []closureRow
+	if err := s.db.Reader().NewSelect().Model(&closures).Where("id = ?", id).Scan(ctx); err != nil {
+		return Closure{}, nil, fmt.Errorf("reading closure %s: %w", id, err)
+	}
+	if len(closures) == 0 {
+		return Closure{}, nil, ErrNotFound
+	}
+	var before []affectedRow
+	if err := s.db.Reader().NewSelect().Model(&before).Where("closure = ?", id).Order("start_at", "place", "booking").Scan(ctx); err != nil {
+		return Closure{}, nil, fmt.Errorf("reading who is affected by closure %s: %w", id, err)
+	}
+	affected := make([]Affected, 0, len(before))
+	for _, row := range before {
+		now, err := s.Booking(ctx, Reach{Staff: true}, row.Booking)
+		if errors.Is(err, ErrNotFound) {
+			continue // erased
+		}
+		if err != nil {
+			return Closure{}, nil, err
+		}
+		was := now
+		was.Place, was.Slot = row.Place, slotOf(row.StartAt, row.EndAt)
+		affected = append(affected, Affected{Before: was, After: now})
+	}
+	return closures[0].closure(), affected, nil
 }
 
 // inClosure are the live bookings that a closure ends, in order of time.

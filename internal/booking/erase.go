@@ -64,6 +64,7 @@ func eraseOthers(ctx context.Context, tx bun.Tx, venues []venueRow, now time.Tim
 		tx.NewDelete().Model((*quotaRow)(nil)).Where(weeks, day.Week()),
 		tx.NewDelete().Model((*waitingRow)(nil)).Where("end_at <= ?", now.Add(-waitingRetention).Unix()),
 		tx.NewDelete().Model((*closureRow)(nil)).Where("end_at <= ?", now.Add(-closureRetention).Unix()),
+		tx.NewDelete().Model((*affectedRow)(nil)).Where("end_at <= ?", now.Add(-closureRetention).Unix()),
 	} {
 		if _, err := q.Exec(ctx); err != nil {
 			return err

@@ -57,6 +57,35 @@ func (s *service) staffRoutes() []staffRoute {
 		{identity.FrontDesk, "POST " + staffOrderPath, s.orderAtDesk},
 		{identity.FrontDesk, "GET " + staffRequestsPath, s.requestsPage},
 		{identity.FrontDesk, "GET " + staffWaitingPath, s.staffWaitingPage},
+		{identity.FrontDesk, "GET " + staffClosuresPath + "{$}", s.closuresPage},
+		{identity.FrontDesk, "GET " + staffClosuresPath + "new", s.closePage},
+		{identity.FrontDesk, "POST " + staffClosuresPath + "new", s.closeFromPage},
+		{identity.FrontDesk, "GET " + staffClosuresPath + "{id}", s.closurePage},
+		{identity.FrontDesk, "GET " + staffClosuresPath + "{id}/reopen", s.reopenPage},
+		{identity.FrontDesk, "POST " + staffClosuresPath + "{id}/reopen", s.reopenFromPage},
+		{identity.FrontDesk, "GET " + staffUsePath, s.usePage},
+		{identity.FrontDesk, "GET " + staffUsePath + ".csv", s.useFile},
+		{identity.FrontDesk, "GET " + staffVenuesPath + "{$}", s.staffVenuesPage},
+		{identity.FrontDesk, "GET " + staffVenuesPath + "{venue}/poster", s.posterPage},
+		{identity.Manager, "GET " + staffVenuesPath + "{venue}/renew", s.renewPage},
+		{identity.Manager, "POST " + staffVenuesPath + "{venue}/renew", s.renewCode},
+		{identity.Manager, "GET " + staffVenuesPath + "new", s.newVenuePage},
+		{identity.Manager, "POST " + staffVenuesPath + "new", s.makeVenue},
+		{identity.Manager, "GET " + staffVenuesPath + "{venue}/edit", s.deskVenuePage},
+		{identity.Manager, "POST " + staffVenuesPath + "{venue}/edit", s.changeVenue},
+		{identity.Manager, "GET " + staffVenuesPath + "{venue}/retire", s.retirePage},
+		{identity.Manager, "POST " + staffVenuesPath + "{venue}/retire", s.retireFromPage},
+		{identity.Manager, "POST " + staffVenuesPath + "{venue}/restore", s.restoreVenue},
+		{identity.Manager, "GET " + staffVenuesPath + "{venue}/attendants", s.attendantsPage},
+		{identity.Manager, "GET " + staffVenuesPath + "{venue}/add-attendant", s.attendantPage},
+		{identity.Manager, "POST " + staffVenuesPath + "{venue}/add-attendant", s.saveAttendant},
+		{identity.Manager, "GET " + staffVenuesPath + "{venue}/attendants/{attendant}", s.attendantPage},
+		{identity.Manager, "POST " + staffVenuesPath + "{venue}/attendants/{attendant}", s.saveAttendant},
+		{identity.Manager, "GET " + staffVenuesPath + "{venue}/attendants/{attendant}/remove", s.removeAttendantPage},
+		{identity.Manager, "POST " + staffVenuesPath + "{venue}/attendants/{attendant}/remove", s.removeAttendant},
+		{identity.Manager, "GET " + staffVenuesPath + "{venue}/members", s.membersPage},
+		{identity.Manager, "POST " + staffVenuesPath + "{venue}/members", s.memberAdded},
+		{identity.Manager, "POST " + staffVenuesPath + "{venue}/members/remove", s.memberRemoved},
 	}
 }
 
@@ -90,7 +119,9 @@ type desk struct {
 var deskDone = map[string]string{
 	"arrived": "booking.staff.done.arrived", "approved": "booking.staff.done.approved", "accepted": "booking.staff.done.accepted",
 	"refused": "booking.staff.done.refused", "cancelled": "booking.staff.done.cancelled", "changed": "booking.staff.done.changed",
-	"booked": "booking.staff.done.booked",
+	"booked": "booking.staff.done.booked", "closed": "booking.staff.done.closed", "reopened": "booking.staff.done.reopened",
+	"saved": "booking.staff.done.saved", "retired": "booking.staff.done.retired", "restored": "booking.staff.done.restored",
+	"added": "booking.staff.done.added", "removed": "booking.staff.done.removed", "renewed": "booking.staff.done.renewed",
 }
 
 // desk prepares a page that belongs to the tab with a path.
@@ -115,6 +146,9 @@ func (d desk) tabs() []web.Tab {
 		{Label: d.T("booking.staff.tab.book"), Href: staffOrderPath},
 		{Label: requests, Href: staffRequestsPath},
 		{Label: d.T("booking.staff.tab.waiting"), Href: staffWaitingPath},
+		{Label: d.T("booking.staff.tab.closures"), Href: staffClosuresPath},
+		{Label: d.T("booking.staff.tab.venues"), Href: staffVenuesPath},
+		{Label: d.T("booking.staff.tab.use"), Href: staffUsePath},
 	}
 	for i := range tabs {
 		tabs[i].Current = tabs[i].Href == d.Page

@@ -256,20 +256,14 @@ func (s *service) bookAtDesk(ctx context.Context, p *deskOrderView, skip bool) (
 
 // mistakes are what the form says is wrong, in the order of its fields.
 func (p deskOrderView) mistakes() []web.FieldError {
-	var mistakes []web.FieldError
-	for _, field := range []string{"", "name", "phone", "note", "until"} {
-		if text := p.Mistakes[field]; text != "" {
-			mistakes = append(mistakes, web.FieldError{Field: field, Message: text})
-		}
-	}
-	return mistakes
+	return inOrder(p.Mistakes, "", "name", "phone", "note", "until")
 }
 
-// people are those to choose from: who was found, and somebody without an account.
+// people are those who were found, to choose from.
 func (p deskOrderView) people() []web.Option {
-	options := make([]web.Option, 0, len(p.Found)+1)
-	for _, person := range p.Found {
-		options = append(options, web.Option{Value: person.ID, Label: p.Name(person.Name, person.LatinName), Detail: person.Phone})
+	options := make([]web.Option, len(p.Found))
+	for i, person := range p.Found {
+		options[i] = web.Option{Value: person.ID, Label: p.Name(person.Name, person.LatinName), Detail: person.Phone}
 	}
-	return append(options, web.Option{Label: p.T("booking.staff.noAccount")})
+	return options
 }

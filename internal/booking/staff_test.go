@@ -95,7 +95,7 @@ const deskMonday = "/booking/staff/?date=2026-11-23"
 
 // deskAt9 is where the staff book a venue's slot at nine.
 func deskAt9(venue string) string {
-	return "/booking/staff/book?venue=" + venue + "&start=" + url.QueryEscape(nineAM)
+	return "/booking/staff/book?start=" + url.QueryEscape(nineAM) + "&venue=" + venue
 }
 
 // TestStaffOnly: nobody, residents and staff without the duty reach no page and

@@ -72,10 +72,10 @@ func deskColumns(v web.View, rows []deskRow, withVenue bool) []web.Column {
 }
 
 // deskCells are the cells that belong to deskColumns.
-func deskCells(d desk, rows []deskRow, withVenue bool, back string) [][]templ.Component {
+func deskCells(d desk, rows []deskRow, on Date, withVenue bool, back string) [][]templ.Component {
 	cells := make([][]templ.Component, len(rows))
 	for i, row := range rows {
-		line := []templ.Component{rowTime(d, row, withVenue), who(d.View, row.Name, row.Phone)}
+		line := []templ.Component{rowTime(d, row, on), who(d.View, row.Name, row.Phone)}
 		place := placeText(d.View, row.At, row.Place)
 		if withVenue {
 			if place != "" {
