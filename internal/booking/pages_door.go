@@ -140,8 +140,10 @@ func (s *service) checkInFromPage(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case !refused:
 		p.Problem, status = v.T("booking.door.taken"), http.StatusConflict
-	case refusal.Rule == RuleWrongCode || refusal.Rule == RuleTooManyCodes:
+	case refusal.Rule == RuleWrongCode:
 		p.CodeProblem, p.Scanned = refusalText(v, refusal), false
+	case refusal.Rule == RuleTooManyCodes:
+		p.CodeProblem, p.Scanned, status = refusalText(v, refusal), false, http.StatusTooManyRequests
 	default:
 		p.Problem = refusalText(v, refusal)
 	}

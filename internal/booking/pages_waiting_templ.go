@@ -110,7 +110,7 @@ func waitingPage(v web.View, p waitingView) templ.Component {
 					}
 					return nil
 				})
-				templ_7745c5c3_Err = web.Notice(web.Success, v.T("booking.wait.in", "Before", p.Before)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var5), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = web.Notice(web.Success, v.T("booking.wait.in", "Number", p.Before+1)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var5), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
