@@ -133,7 +133,10 @@ func compareBookings(ctx context.Context, b *bench, engine string, in *instance.
 				return 0, err
 			}
 		}
-		return rate(func(worker, i int) error { return connections[worker].send(requests[i]) })
+		return rate(func(worker, i int) error {
+			_, err := connections[worker].send(requests[i])
+			return err
+		})
 	}
 	reference := func() (float64, error) {
 		return rate(func(_, i int) error {
@@ -214,23 +217,21 @@ func dial(ctx context.Context, in *instance.Instance) (*connection, error) {
 	return &connection{c, bufio.NewReader(c)}, nil
 }
 
-func (c *connection) send(request []byte) error {
+// send sends a request to book, and returns the booking.
+func (c *connection) send(request []byte) ([]byte, error) {
 	if _, err := c.Write(request); err != nil {
-		return err
+		return nil, err
 	}
 	res, err := http.ReadResponse(c.answers, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer res.Body.Close()
 	answer, err := io.ReadAll(res.Body)
-	if err != nil {
-		return err
+	if err == nil && res.StatusCode != http.StatusCreated {
+		err = fmt.Errorf("POST /bookings: %s: %s", res.Status, answer)
 	}
-	if res.StatusCode != http.StatusCreated {
-		return fmt.Errorf("POST /bookings: %s: %s", res.Status, answer)
-	}
-	return nil
+	return answer, err
 }
 
 // bookingRequest is a request as it goes over the wire.
