@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/uptrace/bun"
 )
 
@@ -234,6 +235,8 @@ func Exec(ctx context.Context, tx bun.Tx, text string, args ...any) (sql.Result,
 
 func (s *statements) exec(ctx context.Context, tx *sql.Tx, text string, args []any) (sql.Result, error) {
 	if s.numbered {
+		// Other statements have their values in the text and are not kept.
+		args = append([]any{pgx.QueryExecModeCacheStatement}, args...)
 		return tx.ExecContext(ctx, numbered(text), args...)
 	}
 	if parsed := s.parsed[text]; parsed != nil {
