@@ -193,6 +193,14 @@ func TestAPIForOthers(t *testing.T) {
 	child := family[2].ID
 	li.refused(422, RuleTooYoung, "POST", bookings, with(fmt.Sprintf(`"for":%q`, child), order("gym", 9, 10)))
 	li.refused(422, RuleMembersOnly, "POST", bookings, order("gym", 9, 10))
+
+	// A change is held to the rules for whom it is, not for who asks.
+	s.api(t, "zhou-jianguo").want(200, "PUT", staffVenues+"pool", strings.Replace(pool, `"kind"`, `"maxAge":12,"kind"`, 1))
+	li.refused(422, RuleTooOld, "POST", bookings, order("pool", 9, 10))
+	swim := li.want(201, "POST", bookings, with(fmt.Sprintf(`"for":%q`, child), order("pool", 9, 10))).Body
+	if moved := li.want(200, "PATCH", bookings+"/"+swim.ID.String(), `{"start":"2026-11-23T10:00:00+08:00"}`).Body; moved.Person != child {
+		t.Errorf("moved: %+v", moved.APIBooking)
+	}
 }
 
 func TestAPIChange(t *testing.T) {
