@@ -130,6 +130,17 @@ func TestAPIDays(t *testing.T) {
 		nobody.want(422, "GET", v1+"/venues/clinic/days?"+query, "")
 	}
 	nobody.want(422, "GET", v1+"/venues/study/availability?attendant=dr-he", "")
+
+	// What is kept empty after the last slot of a day reaches into the next.
+	s.api(t, "zhou-jianguo").want(200, "PUT", staffVenues+"night", `{"name":"night","displayName":"夜","kind":"Room","slotMinutes":60,"bufferMinutes":30,
+		"hours":[{"days":["Monday","Tuesday"],"from":"00:00","to":"24:00"}]}`)
+	li.want(201, "POST", bookings, `{"venue":"night","start":"2026-11-23T23:00:00+08:00","end":"2026-11-24T00:00:00+08:00"}`)
+	for _, days := range []string{"date=2026-11-23&days=2", "date=2026-11-24&days=1"} {
+		nights := read[glance](t, nobody.want(200, "GET", v1+"/venues/night/days?"+days, "")).Days
+		if first := nights[len(nights)-1].Slots; first[0].State != "full" || first[1].State != "free" {
+			t.Errorf("the night: %+v", first[:2])
+		}
+	}
 	nobody.want(404, "GET", v1+"/venues/pool/days", "")
 }
 

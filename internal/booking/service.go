@@ -293,8 +293,10 @@ func (s *service) inARow(ctx context.Context, v Venue, first Date, n int) ([]Day
 	}
 	on := make(map[Date][]Taken, n)
 	for _, t := range taken[v.Name] {
-		day := DateOf(t.Start, loc)
-		on[day] = append(on[day], t)
+		// A buffer may reach into the next day.
+		for day, last := DateOf(t.Start, loc), DateOf(t.End, loc); day.DaysSince(last) <= 0; day = day.AddDays(1) {
+			on[day] = append(on[day], t)
+		}
 	}
 	days := make([]Day, n)
 	for i := range days {

@@ -238,7 +238,7 @@ func (p useView) records() [][]string {
 // harmless is a text that no spreadsheet takes for a formula (OWASP, CSV
 // Injection).
 func harmless(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r＝＋－＠", []rune(text)[0]) {
+	if text != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", []rune(text)[0]) {
 		return "'" + text
 	}
 	return text

@@ -156,8 +156,7 @@ func (v Venue) AttendantAt(place int) (Attendant, bool) {
 func (v Venue) Only(attendant string) (Venue, bool) {
 	for _, a := range v.Attendants {
 		if a.Name == attendant {
-			v.Attendants = []Attendant{a}
-			return v, true
+			return v.only(a.Place), true
 		}
 	}
 	return Venue{}, false
