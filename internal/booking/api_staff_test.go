@@ -406,14 +406,3 @@ func TestAPIStaffUse(t *testing.T) {
 		manager.want(422, "GET", use+"?"+query, "")
 	}
 }
-
-func TestHarmless(t *testing.T) {
-	for cell, want := range map[string]string{
-		"": "", "study": "study", "a=b": "a=b", "自习室": "自习室",
-		"=1+1": "'=1+1", "+86": "'+86", "-1": "'-1", "@SUM": "'@SUM", "\tx": "'\tx", "\rx": "'\rx", "\nx": "'\nx", "＝1": "'＝1",
-	} {
-		if got := harmless(cell); got != want {
-			t.Errorf("%q is written %q, want %q", cell, got, want)
-		}
-	}
-}
