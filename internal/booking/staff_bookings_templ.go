@@ -112,7 +112,7 @@ func staffBookingPage(p staffBookingView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if p.CanAnswer {
-				templ_7745c5c3_Err = postButton(staffBookingURL(p.ID)+"/approve", "", p.T("booking.staff.approve")).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = postButton(staffBookingURL(p.ID)+"/approve", "", p.T("booking.staff.approve"), "").Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -148,13 +148,13 @@ func staffBookingPage(p staffBookingView) templ.Component {
 				}
 			}
 			if p.CanCheckIn {
-				templ_7745c5c3_Err = postButton(staffBookingURL(p.ID)+"/check-in", "", p.T("booking.staff.checkIn")).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = postButton(staffBookingURL(p.ID)+"/check-in", "", p.T("booking.staff.checkIn"), "").Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
 			}
 			if p.State == StateHeld && p.DueAt.After(p.Now) {
-				templ_7745c5c3_Err = postButton(staffBookingURL(p.ID)+"/accept", "", p.T("booking.staff.accept")).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = postButton(staffBookingURL(p.ID)+"/accept", "", p.T("booking.staff.accept"), "").Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -113,6 +113,9 @@ func TestStaffOnly(t *testing.T) {
 	for _, route := range routes {
 		method, path, _ := strings.Cut(fill.Replace(route.pattern), " ")
 		var form url.Values
+		if strings.HasPrefix(path, staffVenuesPath) && method == http.MethodPost && route.duty != identity.Manager {
+			t.Errorf("%s is not for managers only", route.pattern)
+		}
 		if method == http.MethodPost {
 			form = url.Values{"reason": {"试试"}}
 		}

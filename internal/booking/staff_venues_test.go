@@ -1,6 +1,7 @@
 package booking
 
 import (
+	"errors"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/linli-io/linli/api/v1alpha1"
 	"github.com/linli-io/linli/internal/host/hosttest"
@@ -314,4 +317,53 @@ func TestOpenMinutes(t *testing.T) {
 	if got, want := openMinutes(parsed(t, in), "2026-11"), 60*(20*9+4*4)+60*5*2; got != want {
 		t.Errorf("two doctors are there %d minutes, want %d", got, want)
 	}
+}
+
+// TestClosureRemembersWhomToCall: the list of those affected says what they had
+// and what they have now, until they are erased.
+func TestClosureRemembersWhomToCall(t *testing.T) {
+	eachStore(t, func(t *testing.T, s *Store) {
+		shanghai := zone(t, "Asia/Shanghai")
+		moved, cancelled := book1(t, s, at(t, "study", "li", 9)), book1(t, s, at(t, "study", "wang", 17))
+		order := ClosureOrder{
+			Closure: Closure{Venue: "study", Reason: "换灯管", Slot: span(t, "2026-11-23T08:00:00+08:00", "2026-11-23T10:00:00+08:00")},
+			Move:    true, Now: moment(t, monday), Location: shanghai,
+		}
+		morning, _, err := s.Close(t.Context(), order)
+		if err != nil {
+			t.Fatal(err)
+		}
+		order.Slot, order.Move = span(t, "2026-11-23T17:00:00+08:00", "2026-11-23T18:00:00+08:00"), false
+		evening, _, err := s.Close(t.Context(), order)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// What is looked at only is not kept.
+		order.Try = true
+		if tried, _, err := s.Close(t.Context(), order); err != nil {
+			t.Fatal(err)
+		} else if _, _, err := s.Closure(t.Context(), tried.ID); !errors.Is(err, ErrNotFound) {
+			t.Errorf("a closure that was only tried: %v", err)
+		}
+		for id, want := range map[uuid.UUID]struct {
+			before Booking
+			state  State
+		}{morning.ID: {moved, StateBooked}, evening.ID: {cancelled, StateCancelled}} {
+			_, affected, err := s.Closure(t.Context(), id)
+			if err != nil || len(affected) != 1 {
+				t.Fatalf("affected: %v, %v", affected, err)
+			}
+			a := affected[0]
+			if a.Before.ID != want.before.ID || !a.Before.Start.Equal(want.before.Start) || a.Before.Place != want.before.Place || a.After.State != want.state {
+				t.Errorf("affected: %+v, want %+v", a, want)
+			}
+		}
+		if _, err := s.Erase(t.Context(), moment(t, monday).AddDate(2, 0, 0)); err != nil {
+			t.Fatal(err)
+		}
+		left, err := s.db.Reader().NewSelect().Model((*affectedRow)(nil)).Count(t.Context())
+		if err != nil || left != 0 {
+			t.Errorf("%d of those affected are left after two years: %v", left, err)
+		}
+	})
 }
