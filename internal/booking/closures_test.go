@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -90,10 +91,10 @@ func TestCloseRefused(t *testing.T) {
 			"backwards": closureOf(t, "music", 0, "10:00", "09:00"),
 		} {
 			o.Now, o.Location = moment(t, monday), zone(t, "Asia/Shanghai")
-			_, _, err := s.Close(t.Context(), o)
-			if wantRefusal(t, err, RuleInThePast); t.Failed() {
-				t.Errorf("of a closure that is %s", name)
-			}
+			t.Run(name, func(t *testing.T) {
+				_, _, err := s.Close(t.Context(), o)
+				wantRefusal(t, err, RuleInThePast)
+			})
 		}
 		for _, o := range []ClosureOrder{closureOf(t, "pool", 0, "09:00", "10:00"), closureOf(t, "study", 4, "09:00", "10:00")} {
 			if _, _, err := s.Close(t.Context(), o); !errors.Is(err, ErrNotFound) {
@@ -102,6 +103,34 @@ func TestCloseRefused(t *testing.T) {
 		}
 		if err := s.Reopen(t.Context(), uuid.New(), moment(t, monday), zone(t, "Asia/Shanghai")); !errors.Is(err, ErrNotFound) {
 			t.Errorf("reopened after no closure: %v", err)
+		}
+	})
+}
+
+// TestCloseTooMany: nothing is done when too many would give way.
+func TestCloseTooMany(t *testing.T) {
+	eachStore(t, func(t *testing.T, s *Store) {
+		o := closureOf(t, "study", 0, "09:00", "10:00")
+		rows := make([]bookingRow, maxAffected+1)
+		for i := range rows {
+			rows[i] = bookingRow{ID: uuid.New(), Venue: "study", Place: i, Person: "li", StartAt: o.Start.Unix(), EndAt: o.End.Unix(), Day: "2026-11-23", State: StateBooked}
+		}
+		err := s.db.Write(t.Context(), func(ctx context.Context, tx bun.Tx) error {
+			_, err := tx.NewInsert().Model(&rows).Exec(ctx)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := s.Close(t.Context(), o); !errors.Is(err, ErrTooMany) {
+			t.Errorf("closed: %v", err)
+		}
+		if w := look(t.Context(), t, s, o.Now); len(w.closures) != 0 || slices.ContainsFunc(w.bookings, func(b Booking) bool { return !b.Live() }) {
+			t.Errorf("kept %+v", w.closures)
+		}
+		o.Place = 3
+		if _, affected := close1(t, s, o); told(affected) != "li:cancelled" {
+			t.Errorf("at one place: %s", told(affected))
 		}
 	})
 }
