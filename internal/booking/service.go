@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -291,17 +292,13 @@ func (s *service) inARow(ctx context.Context, v Venue, first Date, n int) ([]Day
 	if err != nil {
 		return nil, err
 	}
-	on := make(map[Date][]Taken, n)
-	for _, t := range taken[v.Name] {
-		// A buffer may reach into the next day.
-		for day, last := DateOf(t.Start, loc), DateOf(t.End, loc); day.DaysSince(last) <= 0; day = day.AddDays(1) {
-			on[day] = append(on[day], t)
-		}
-	}
 	days := make([]Day, n)
 	for i := range days {
 		day := first.AddDays(i)
-		days[i] = DayOf(v, day, s.clock.Now(), loc, on[day])
+		from, to := day.Bounds(loc)
+		busy := v.Busy(Slot{from, to})
+		on := slices.DeleteFunc(slices.Clone(taken[v.Name]), func(t Taken) bool { return !t.Overlaps(busy) })
+		days[i] = DayOf(v, day, s.clock.Now(), loc, on)
 	}
 	return days, nil
 }
