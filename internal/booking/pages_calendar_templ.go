@@ -163,7 +163,7 @@ func calendarPage(v web.View, p calendarView) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, "</p><textarea id=\"address\" class=\"address\" rows=\"3\" readonly spellcheck=\"false\" aria-describedby=\"address-hint\">")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, "</p><textarea id=\"address\" class=\"address\" rows=\"4\" readonly spellcheck=\"false\" aria-describedby=\"address-hint\">")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -18,22 +18,22 @@ func TestPagesWeek(t *testing.T) {
 	mine := li.book("music", nineAM)
 	chen.book("music", "2026-11-24T10:00:00+08:00")
 	day := li.page("/booking/venues/music", "看一天", "看一周")
-	week := li.page(li.link(day, "看一周"), `aria-current="page"`, "11月23日–11月29日", "周一 11月23日 10:00：")
+	week := li.page(li.link(day, "看一周"), `aria-current="page"`, "11月23日–11月29日", "周一 23日 10:00：")
 	cells := regexp.MustCompile(`(?s)<a class="week-cell (\w+)" href="([^"]+)">\s*<span class="visually-hidden">([^<]+)</span>\s*([^<]*?)\s*</a>`).FindAllStringSubmatch(week, -1)
 	got := map[string][]string{}
 	for _, c := range cells {
 		got[c[3]] = []string{c[1], strings.ReplaceAll(c[2], "&amp;", "&"), c[4]}
 	}
 	for at, want := range map[string][]string{
-		"周一 11月23日 09:00：": {"mine", mine, "我的"},
-		"周一 11月23日 10:00：": {"free", orderURL("music", moment(t, "2026-11-23T10:00:00+08:00")), "可约"},
-		"周二 11月24日 10:00：": {"full", orderURL("music", moment(t, "2026-11-24T10:00:00+08:00")), "排队"},
+		"周一 23日 09:00：": {"mine", mine, "我的"},
+		"周一 23日 10:00：": {"free", orderURL("music", moment(t, "2026-11-23T10:00:00+08:00")), "可约"},
+		"周二 24日 10:00：": {"full", orderURL("music", moment(t, "2026-11-24T10:00:00+08:00")), "排队"},
 	} {
 		if strings.Join(got[at], " ") != strings.Join(want, " ") {
 			t.Errorf("%s: %v, want %v", at, got[at], want)
 		}
 	}
-	if _, ok := got["周三 11月25日 10:00："]; ok {
+	if _, ok := got["周三 25日 10:00："]; ok {
 		t.Error("a closed day can be booked")
 	}
 	later := li.page(li.link(week, "后一周"), "11月30日–12月6日")
@@ -200,7 +200,7 @@ func TestPagesWaitingList(t *testing.T) {
 	taken := chen.book("music", ten)
 	join := func(b browser, changes ...string) string {
 		t.Helper()
-		return b.send(venuesPath+"music/wait", b.fields(b.page(orderURL("music", moment(t, ten)), "已经约满", "排队等位"), changes...))
+		return b.send(venuesPath+"music/wait", b.fields(b.page(orderURL("music", moment(t, ten)), "这个时段约满了", "排队等位"), changes...))
 	}
 	page := li.page(orderURL("music", moment(t, ten)))
 	entry := join(li, "for", li.who(page, "李小满"))

@@ -35,7 +35,8 @@ type orderView struct {
 	Note, Until string
 	// Key makes the form, however often it is sent, one booking.
 	Key string
-	// Problem is why the slot cannot be booked or was not, empty if it can;
+	// Problem is why the slot cannot be booked or was not, empty if it can or
+	// if it is just full;
 	// Mistakes are what is wrong with a field, by its name.
 	Problem  string
 	Mistakes map[string]string
@@ -86,7 +87,7 @@ func (s *service) orderView(ctx context.Context, v web.View, venue string, start
 		}
 		p.Choices = nil
 	case len(p.Choices) == 0:
-		p.Problem, p.CanWait = v.T("booking.fullNow"), true
+		p.CanWait = true
 	}
 	if len(p.Choices) == 0 && len(p.Allowed) > 0 {
 		p.Nearest = day.Nearest(start, nearestSlots)

@@ -205,7 +205,7 @@ func TestPagesWhenTaken(t *testing.T) {
 	other.Set("seat", "")
 	wang.send(bookStudy, other)
 
-	page = wang.page(at9("music"), "这个时段不能预约", "相近的可约时段")
+	page = wang.page(at9("music"), "这个时段约满了", "相近的可约时段")
 	if strings.Contains(page, "<textarea") {
 		t.Error("a taken slot has a form")
 	}

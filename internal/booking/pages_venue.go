@@ -323,7 +323,7 @@ func (p weekView) grid(v web.View) web.Week {
 	for i, day := range p.Days {
 		noon := day.Date.Noon(v.Location)
 		week.Days = append(week.Days, web.WeekDay{
-			Weekday: v.ShortWeekday(noon), Date: v.ShortDay(noon), Href: p.dayURL(p.Venue.Name, day.Date), Today: i == 0 && p.Before == nil,
+			Weekday: v.ShortWeekday(noon), Date: v.T("booking.dayOfMonth", "Day", day.Date.Day), Href: p.dayURL(p.Venue.Name, day.Date), Today: i == 0 && p.Before == nil,
 		})
 		for _, o := range day.Offers {
 			rows[v.Time(o.Start)] = 0
