@@ -8,13 +8,13 @@ import (
 
 // The checker itself: what it must accept and what it must find.
 func TestChecker(t *testing.T) {
-	key := tableKey{venue: "study", day: "2026-11-25", places: 2}
+	key := tableKey{venue: "study", places: 2}
 	op := func(call, ret int64, in input, out output) porcupine.Operation {
 		in.table = key
 		return porcupine.Operation{Input: in, Output: out, Call: call, Return: ret}
 	}
 	want := func(n int32, start, span, place int) input {
-		from, to := slotCells(start, span)
+		from, to := slotCells(2, start, span)
 		return input{booking: n, operation: book{place: place, from: from, to: to}}
 	}
 	got := func(place int) output { return output{outcome: done, place: place} }
@@ -22,15 +22,35 @@ func TestChecker(t *testing.T) {
 	lost := output{outcome: unknown}
 	drop := func(n int32) input { return input{booking: n, operation: cancel{}} }
 	at := func(place, start, span int) record {
-		from, to := slotCells(start, span)
-		return record{venue: key.venue, day: key.day, holding: holding{place: place, from: from, to: to}}
+		from, to := slotCells(2, start, span)
+		return record{venue: key.venue, holding: holding{place: place, from: from, to: to, state: booked}}
 	}
-	cancelled := func(r record) record { r.cancelled = true; return r }
+	live := func(r record, state string) record { r.state = state; return r }
+	spanOf := func(start, span int) (int, int) { return slotCells(2, start, span) }
+	waitFor := func(n int32, start, place int) input {
+		from, to := spanOf(start, 1)
+		return input{booking: n, operation: join{place: place, from: from, to: to}}
+	}
+	joinedAt := func(second int64, id string) output { return output{outcome: done, joined: second, id: id} }
+	move := func(n int32, start, span, place int) input {
+		from, to := spanOf(start, span)
+		return input{booking: n, operation: change{place: place, from: from, to: to}}
+	}
+	does := func(n int32, o operation) input { return input{booking: n, operation: o} }
+	shut := func(n int32, start, span int) input {
+		from, to := spanOf(start, span)
+		return input{booking: n, operation: closeVenue{place: anyPlace, from: from, to: to}}
+	}
+	waited := func(n int32, state string) map[int32]entryRecord {
+		return map[int32]entryRecord{n: {venue: key.venue, state: state}}
+	}
+	cancelled := func(r record) record { r.state = "cancelled"; return r }
 
 	for name, c := range map[string]struct {
-		seen  []porcupine.Operation
-		final map[int32]record
-		legal bool
+		seen    []porcupine.Operation
+		final   map[int32]record
+		entries map[int32]entryRecord
+		legal   bool
 	}{
 		"one after the other": {
 			seen:  []porcupine.Operation{op(0, 1, want(1, 0, 2, 0), got(0)), op(2, 3, want(2, 1, 1, 0), no), op(4, 5, want(3, 1, 1, anyPlace), got(1))},
@@ -82,10 +102,59 @@ func TestChecker(t *testing.T) {
 			final: map[int32]record{1: cancelled(at(0, 0, 1)), 3: at(0, 0, 1)},
 			legal: true,
 		},
+		"what is freed is the first one's who waits": {
+			seen: []porcupine.Operation{
+				op(0, 1, want(1, 0, 1, 0), got(0)), op(2, 9, waitFor(2, 0, 0), joinedAt(7, "b")), op(2, 9, waitFor(3, 0, 0), joinedAt(7, "a")),
+				op(10, 11, drop(1), got(0)), op(12, 13, want(4, 0, 1, 0), no), op(14, 15, does(3, accept{}), got(0)), op(16, 17, does(2, leave{}), got(0)),
+			},
+			final:   map[int32]record{1: cancelled(at(0, 0, 1)), 3: at(0, 0, 1)},
+			entries: waited(3, "accepted"),
+			legal:   true,
+		},
+		"offered out of order": {
+			seen: []porcupine.Operation{
+				op(0, 1, want(1, 0, 1, 0), got(0)), op(2, 3, waitFor(2, 0, 0), joinedAt(7, "a")), op(2, 3, waitFor(3, 0, 0), joinedAt(8, "a")),
+				op(10, 11, drop(1), got(0)), op(12, 13, does(3, accept{}), got(0)), op(14, 15, does(2, leave{}), got(0)),
+			},
+			final:   map[int32]record{1: cancelled(at(0, 0, 1)), 3: at(0, 0, 1)},
+			entries: waited(3, "accepted"),
+		},
+		"freed and given past those who wait": {
+			seen: []porcupine.Operation{
+				op(0, 1, want(1, 0, 1, 0), got(0)), op(2, 3, waitFor(2, 0, 0), joinedAt(7, "a")),
+				op(4, 5, drop(1), got(0)), op(6, 7, want(3, 0, 1, 0), got(0)), op(8, 9, does(2, leave{}), got(0)),
+			},
+			final: map[int32]record{1: cancelled(at(0, 0, 1)), 3: at(0, 0, 1)},
+		},
+		"moved, and free where it was": {
+			seen:  []porcupine.Operation{op(0, 1, want(1, 0, 2, 0), got(0)), op(2, 3, move(1, 1, 2, 0), got(0)), op(4, 5, want(2, 0, 1, 0), got(0))},
+			final: map[int32]record{1: at(0, 1, 2), 2: at(0, 0, 1)},
+			legal: true,
+		},
+		"moved onto somebody": {
+			seen:  []porcupine.Operation{op(0, 1, want(1, 0, 1, 0), got(0)), op(0, 1, want(2, 1, 1, 0), got(0)), op(2, 3, move(1, 1, 1, 0), got(0))},
+			final: map[int32]record{1: at(0, 1, 1), 2: at(0, 1, 1)},
+		},
+		"moved, and kept where it was": {
+			seen:  []porcupine.Operation{op(0, 1, want(1, 0, 1, 0), got(0)), op(2, 3, move(1, 2, 1, 0), got(0)), op(4, 5, want(2, 0, 1, 0), no)},
+			final: map[int32]record{1: at(0, 2, 1)},
+		},
+		"booked while it is closed": {
+			seen:  []porcupine.Operation{op(0, 1, shut(1, 0, 2), output{affected: []affected{}}), op(2, 3, want(2, 1, 1, 0), got(0))},
+			final: map[int32]record{2: at(0, 1, 1)},
+		},
+		"closed, and somebody kept a place": {
+			seen:  []porcupine.Operation{op(0, 1, want(1, 0, 1, 0), got(0)), op(2, 3, shut(2, 0, 2), output{affected: []affected{}})},
+			final: map[int32]record{1: at(0, 0, 1)},
+		},
+		"approved and not": {
+			seen:  []porcupine.Operation{op(0, 1, want(1, 0, 1, 0), got(0)), op(2, 3, does(1, approve{}), got(0))},
+			final: map[int32]record{1: live(at(0, 0, 1), requested)},
+		},
 		"stale availability": {
 			seen: []porcupine.Operation{
 				op(0, 1, want(1, 0, 1, 0), got(0)),
-				op(2, 3, input{operation: look{}}, output{left: left(nil, 2)}),
+				op(2, 3, input{operation: look{day: 2}}, output{left: left(table{}, key, 2)}),
 			},
 			final: map[int32]record{1: at(0, 0, 1)},
 		},
@@ -95,7 +164,7 @@ func TestChecker(t *testing.T) {
 				r.booking = n
 				c.final[n] = r
 			}
-			if legal := porcupine.CheckOperations(model, complete(c.seen, c.final)); legal != c.legal {
+			if legal := porcupine.CheckOperations(model, complete(c.seen, final{bookings: c.final, entries: c.entries})); legal != c.legal {
 				t.Errorf("linearizable: %v, want %v", legal, c.legal)
 			}
 		})

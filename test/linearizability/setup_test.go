@@ -1,46 +1,111 @@
 package linearizability
 
 import (
-	"slices"
 	"time"
 
 	"github.com/linli-io/linli/api/v1alpha1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Every venue is open for slotsPerDay slots of an hour, and the largest has
-// maxPlaces places.
+// Days are counted from the one on which the fight begins. Venues are open for
+// slotsPerDay slots of an hour; the fight is about the days of fightDays, which
+// are a week apart, so that series meet everybody else. Midnight may pass
+// meanwhile.
 const (
 	timeZone    = "Asia/Shanghai"
 	firstHour   = 8
-	slotsPerDay = 12
+	slotsPerDay = 8
 	maxPlaces   = 3
 	maxSpan     = 3 // slots of one booking
-	days        = 3
+	slotMinutes = 60
+	// runningMinutes is how long a slot at the door is: long, so that it seldom
+	// ends while the fight is on.
+	runningMinutes = 8 * 60
+	// noShowMinutes is for venues where people check in.
+	noShowMinutes = 15
+	doorName      = "door"
+	// deskAccount is the demo person at the front desk.
+	deskAccount = "sun-li"
 )
 
-// venues are what the clients fight for: few places, so that most requests
-// meet somebody else's.
-var venues = []v1alpha1.Venue{
-	venue("study", "自习室", v1alpha1.VenueSeats, maxPlaces),
-	venue("hall", "多功能厅", v1alpha1.VenueRoom, 0),
-	venue("hairdresser", "理发", v1alpha1.VenueAttended, 0),
+var fightDays = []int{2, 9}
+
+// arena is a venue that the clients fight for, and the rules of its table.
+type arena struct {
+	spec v1alpha1.Venue
+	tableKey
 }
 
-func venue(name, displayName string, kind v1alpha1.VenueKind, seats int32) v1alpha1.Venue {
+// arenas have few places, so that most requests meet somebody else's.
+var arenas = []arena{
+	seats("study", 3, tableKey{}),
+	room("hall", tableKey{}),
+	seats("lab", 2, tableKey{approval: true}),
+	room("studio", tableKey{approval: true}),
+	attended("clinic", tableKey{closing: true}),
+	attended("hairdresser", tableKey{closing: true}),
+	seats("gym", 3, tableKey{closing: true, moving: true}),
+	seats("courts", 2, tableKey{closing: true, moving: true}),
+	door(),
+}
+
+func seats(name string, n int32, key tableKey) arena {
+	v := venue(name, v1alpha1.VenueSeats)
+	v.Seats, v.NoShowMinutes, key.places = n, noShowMinutes, int(n)
+	return arena{v, named(name, key)}
+}
+
+// room is a venue of one place, which is left empty for a while between two.
+func room(name string, key tableKey) arena {
+	v := venue(name, v1alpha1.VenueRoom)
+	v.BufferMinutes, key.places, key.buffer = 2*cellMinutes, 1, 2
+	return arena{v, named(name, key)}
+}
+
+// attendants are who serves, each at a place in this order.
+var attendants = []v1alpha1.Attendant{{Name: "li", DisplayName: "李医生"}, {Name: "wang", DisplayName: "王医生"}}
+
+func attended(name string, key tableKey) arena {
+	v := venue(name, v1alpha1.VenueAttended)
+	v.Attendants, key.places = attendants, len(attendants)
+	return arena{v, named(name, key)}
+}
+
+// door is open day and night, for people who are there.
+func door() arena {
+	a := seats(doorName, 2, tableKey{running: true})
+	a.spec.SlotMinutes = runningMinutes
+	a.spec.Hours[0].From, a.spec.Hours[0].To = "00:00", "24:00"
+	return a
+}
+
+func named(name string, key tableKey) tableKey {
+	key.venue = name
+	return key
+}
+
+func venue(name string, kind v1alpha1.VenueKind) v1alpha1.Venue {
 	return v1alpha1.Venue{
-		Name: name, DisplayName: displayName, Kind: kind, Seats: seats,
+		Name: name, DisplayName: name, Kind: kind,
 		Hours: []v1alpha1.OpeningHours{{
 			Days: []v1alpha1.Weekday{"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"},
-			From: "08:00", To: "20:00",
+			From: "08:00", To: "16:00",
 		}},
-		SlotMinutes: 60, MaxSlotsPerBooking: maxSpan, BookingWindowDays: 14,
+		SlotMinutes: slotMinutes, MaxSlotsPerBooking: maxSpan, BookingWindowDays: 60,
 		// More than anybody can reach, so that this rule never hides the fight.
 		MaxPerResidentPerDay: 50,
 	}
 }
 
 func community() *v1alpha1.Community {
+	var venues []v1alpha1.Venue
+	for _, a := range arenas {
+		spec := a.spec
+		if a.approval {
+			spec.Approval = v1alpha1.ApprovalStaff
+		}
+		venues = append(venues, spec)
+	}
 	return &v1alpha1.Community{
 		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "Community"},
 		ObjectMeta: metav1.ObjectMeta{Name: "fight", UID: "6f1f7a0c-8d1e-4c57-9a55-0c1d6f1f7a0c"},
@@ -67,19 +132,6 @@ func release() *v1alpha1.Release {
 	}
 }
 
-// tablesFrom are the tables of some days from the day after tomorrow on, so
-// that midnight may pass while the fight is on.
-func tablesFrom(now time.Time) []tableKey {
-	var keys []tableKey
-	for _, v := range venues {
-		for d := range days {
-			day := now.In(location).AddDate(0, 0, 2+d)
-			keys = append(keys, tableKey{venue: v.Name, day: day.Format(time.DateOnly), places: int(max(1, v.Seats))})
-		}
-	}
-	return slices.Clip(keys)
-}
-
 var location = func() *time.Location {
 	l, err := time.LoadLocation(timeZone)
 	if err != nil {
@@ -88,24 +140,45 @@ var location = func() *time.Location {
 	return l
 }()
 
-// slotCells are the cells of a number of slots.
-func slotCells(first, span int) (from, to int) {
-	const slotCells = 60 / cellMinutes
-	from = (firstHour + first) * slotCells
+// calendar is the day on which a fight began, from which days are counted.
+type calendar struct{ midnight time.Time }
+
+func calendarOf(now time.Time) calendar {
+	y, m, d := now.In(location).Date()
+	return calendar{time.Date(y, m, d, 0, 0, 0, 0, location)} // no clocks change in China
+}
+
+// at is when a cell begins.
+func (c calendar) at(cell int) time.Time {
+	return c.midnight.Add(time.Duration(cell) * cellMinutes * time.Minute)
+}
+
+// cell is the one that begins at a time.
+func (c calendar) cell(t time.Time) int { return int(t.Sub(c.midnight) / (cellMinutes * time.Minute)) }
+
+// date is a day as the API has it.
+func (c calendar) date(day int) string { return c.midnight.AddDate(0, 0, day).Format(time.DateOnly) }
+
+// running are the cells of the slot at the door at a time.
+func (c calendar) running(now time.Time) (from, to int) {
+	const cells = runningMinutes / cellMinutes
+	from = c.cell(now) / cells * cells
+	return from, from + cells
+}
+
+// slotCells are the cells of a number of slots of a day.
+func slotCells(day, first, span int) (from, to int) {
+	const slotCells = slotMinutes / cellMinutes
+	from = day*dayCells + firstHour*60/cellMinutes + first*slotCells
 	return from, from + span*slotCells
 }
 
-// timeOf is when a cell of a table's day begins.
-func timeOf(key tableKey, cell int) time.Time {
-	day, err := time.ParseInLocation(time.DateOnly, key.day, location)
-	if err != nil {
-		panic(err) // tablesFrom wrote it
+// attendantsOf are those who serve at a table's venue, if they have names.
+func attendantsOf(key tableKey) []v1alpha1.Attendant {
+	for _, a := range arenas {
+		if a.venue == key.venue {
+			return a.spec.Attendants
+		}
 	}
-	return day.Add(time.Duration(cell) * cellMinutes * time.Minute)
-}
-
-// cellAt is the cell of its day that begins at a time.
-func cellAt(t time.Time) int {
-	t = t.In(location)
-	return (t.Hour()*60 + t.Minute()) / cellMinutes
+	return nil
 }
