@@ -142,6 +142,7 @@ type acknowledged struct {
 	place    int
 	from, to int
 	staff    bool // only the staff may touch it
+	checked  bool // somebody has checked in
 	// series is the id of the series that it is of, and ofSeries its number.
 	series   string
 	ofSeries int32
@@ -269,6 +270,10 @@ func (c *fighter) one(allow func(acknowledged) bool) (int, bool) {
 
 func (c *fighter) drop(i int) { c.mine = append(c.mine[:i], c.mine[i+1:]...) }
 
+func (c *fighter) dropSeries(id string) {
+	c.mine = slices.DeleteFunc(c.mine, func(h acknowledged) bool { return h.series == id })
+}
+
 func (c *fighter) book(ctx context.Context, n int32) error {
 	key := c.tables[c.rng.IntN(len(c.tables))]
 	want := book{place: c.anyWish(key), staff: c.rng.IntN(4) == 0}
@@ -366,7 +371,10 @@ func (c *fighter) cancel(ctx context.Context, n int32) error {
 	// What was cancelled is kept now and then, to be cancelled and read again.
 	// Not so without an answer: a second attempt would hide whether the first
 	// one took effect.
-	if out.outcome == unknown || c.rng.IntN(4) > 0 {
+	switch {
+	case out.outcome == unknown && h.series != "":
+		c.dropSeries(h.series) // to cancel the series would be a second attempt
+	case out.outcome == unknown || c.rng.IntN(4) > 0:
 		c.drop(i)
 	}
 	return nil
@@ -385,7 +393,7 @@ func (c *fighter) cancelSeries(ctx context.Context, n int32) error {
 		both = append(both, input{table: h.table, booking: h.ofSeries + w*weekNumbers, operation: cancel{}})
 	}
 	_, err := c.attemptAll(ctx, both, true, func() (output, error) { return c.api.remove(ctx, "/series/"+h.series) })
-	c.mine = slices.DeleteFunc(c.mine, func(o acknowledged) bool { return o.series == h.series })
+	c.dropSeries(h.series)
 	return err
 }
 
@@ -416,6 +424,7 @@ func (c *fighter) change(ctx context.Context, n int32) error {
 	}
 	switch out.outcome {
 	case done:
+		c.mine[i].checked = h.checked && want.from == h.from
 		c.mine[i].place, c.mine[i].from, c.mine[i].to = out.place, want.from, want.to
 	case unknown:
 		c.drop(i)
@@ -441,14 +450,23 @@ func (c *fighter) decide(ctx context.Context, n int32) error {
 }
 
 func (c *fighter) checkIn(ctx context.Context, n int32) error {
-	i, ok := c.one(func(h acknowledged) bool { return !h.table.running })
+	i, ok := c.one(func(h acknowledged) bool { return !h.checked && !h.table.running })
 	if !ok {
 		return c.book(ctx, n)
 	}
 	h := c.mine[i]
 	in := input{table: h.table, booking: h.booking, operation: checkIn{}}
-	_, err := c.attempt(ctx, in, true, func() (output, error) { return c.api.act(ctx, h.id, "check-in", nil, "not-live") })
-	return err
+	out, err := c.attempt(ctx, in, true, func() (output, error) { return c.api.act(ctx, h.id, "check-in", nil, "not-live") })
+	if err != nil {
+		return err
+	}
+	switch out.outcome {
+	case done:
+		c.mine[i].checked = true
+	case unknown:
+		c.drop(i)
+	}
+	return nil
 }
 
 // look asks for availability. Not where the staff close: the service reads

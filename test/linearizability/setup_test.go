@@ -8,9 +8,9 @@ import (
 )
 
 // Days are counted from the one on which the fight begins. Venues are open for
-// slotsPerDay slots of an hour; the fight is about the days of fightDays, which
-// are a week apart, so that series meet everybody else. Midnight may pass
-// meanwhile.
+// slotsPerDay slots of an hour; the fight is about the days of fightDays, of
+// which the first two are a week apart, so that series meet everybody else.
+// Midnight may pass meanwhile.
 const (
 	timeZone    = "Asia/Shanghai"
 	firstHour   = 8
@@ -28,7 +28,7 @@ const (
 	deskAccount = "sun-li"
 )
 
-var fightDays = []int{2, 9}
+var fightDays = []int{2, 9, 3}
 
 // arena is a venue that the clients fight for, and the rules of its table.
 type arena struct {
