@@ -41,6 +41,10 @@ func TestChecker(t *testing.T) {
 		from, to := spanOf(start, span)
 		return input{booking: n, operation: closeVenue{place: anyPlace, from: from, to: to}}
 	}
+	closedSpan := func(n int32, start, span int) map[int32]closureRecord {
+		from, to := spanOf(start, span)
+		return map[int32]closureRecord{n: {venue: key.venue, closure: closure{number: n, place: anyPlace, from: from, to: to}}}
+	}
 	waited := func(n int32, state string) map[int32]entryRecord {
 		return map[int32]entryRecord{n: {venue: key.venue, state: state}}
 	}
@@ -50,6 +54,7 @@ func TestChecker(t *testing.T) {
 		seen    []porcupine.Operation
 		final   map[int32]record
 		entries map[int32]entryRecord
+		shut    map[int32]closureRecord
 		legal   bool
 	}{
 		"one after the other": {
@@ -142,10 +147,20 @@ func TestChecker(t *testing.T) {
 		"booked while it is closed": {
 			seen:  []porcupine.Operation{op(0, 1, shut(1, 0, 2), output{affected: []affected{}}), op(2, 3, want(2, 1, 1, 0), got(0))},
 			final: map[int32]record{2: at(0, 1, 1)},
+			shut:  closedSpan(1, 0, 2),
 		},
 		"closed, and somebody kept a place": {
 			seen:  []porcupine.Operation{op(0, 1, want(1, 0, 1, 0), got(0)), op(2, 3, shut(2, 0, 2), output{affected: []affected{}})},
 			final: map[int32]record{1: at(0, 0, 1)},
+			shut:  closedSpan(2, 0, 2),
+		},
+		"closed, and who held a place was told": {
+			seen: []porcupine.Operation{
+				op(0, 1, want(1, 0, 1, 0), got(0)), op(2, 3, shut(2, 0, 2), output{affected: []affected{{before: live(at(0, 0, 1), booked).holding}}}),
+			},
+			final: map[int32]record{1: cancelled(at(0, 0, 1))},
+			shut:  closedSpan(2, 0, 2),
+			legal: true,
 		},
 		"approved and not": {
 			seen:  []porcupine.Operation{op(0, 1, want(1, 0, 1, 0), got(0)), op(2, 3, does(1, approve{}), got(0))},
@@ -164,7 +179,7 @@ func TestChecker(t *testing.T) {
 				r.booking = n
 				c.final[n] = r
 			}
-			if legal := porcupine.CheckOperations(model, complete(c.seen, final{bookings: c.final, entries: c.entries})); legal != c.legal {
+			if legal := porcupine.CheckOperations(model, complete(c.seen, final{bookings: c.final, entries: c.entries, closures: c.shut})); legal != c.legal {
 				t.Errorf("linearizable: %v, want %v", legal, c.legal)
 			}
 		})

@@ -58,7 +58,7 @@ import (
 var seed = flag.Uint64("seed", 0, "seed of the fight; 0 draws one")
 
 const (
-	operations = 4000
+	operations = 3600
 	kills      = 9
 	// checkTimeout is far more than a check takes, which is seconds. A check
 	// that does not end says nothing, and that is a failure.

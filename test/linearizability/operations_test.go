@@ -36,8 +36,11 @@ func stateAt(key tableKey, staff bool) string {
 	return booked
 }
 
-func (book) settle(in input, f final) (output, bool) {
+func (b book) settle(in input, f final) (output, bool) {
 	r, kept := f.bookings[in.booking]
+	if b.place != anyPlace {
+		r.place = b.place // a closure may have moved it since
+	}
 	return output{outcome: done, place: r.place}, kept
 }
 
