@@ -159,7 +159,7 @@ func boardPage(p boardView) templ.Component {
 						return templ_7745c5c3_Err
 					}
 				} else {
-					templ_7745c5c3_Err = deskTable(p.desk, p.T("booking.staff.foundTitle", "Query", p.Query), p.Found, p.Date, true, boardURL(p.Date)).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = deskTable(p.desk, p.T("booking.staff.bookingsOf", "Venue", p.Query, "Count", len(p.Found)), p.Found, p.Date, true, boardURL(p.Date)).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

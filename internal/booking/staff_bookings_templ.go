@@ -191,7 +191,7 @@ func staffBookingPage(p staffBookingView) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			if p.CanCancel {
+			if p.CanCancel && !p.CanAnswer {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 13, "<a class=\"button danger\" href=\"")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
