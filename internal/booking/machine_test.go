@@ -354,6 +354,9 @@ func (m *machine) join(t *rapid.T) {
 	if often.Draw(t, "for what is taken") {
 		b := m.pick(t, Booking.Live)
 		o.Venue, o.Slot, o.Place = b.Venue, b.Slot, rapid.SampledFrom([]int{0, b.Place}).Draw(t, "that place")
+		if rapid.IntRange(0, 2).Draw(t, "before it") == 0 { // where a buffer is in the way
+			o.Slot = Slot{b.Start.Add(-time.Hour), b.Start}
+		}
 	}
 	if rapid.IntRange(0, 5).Draw(t, "by staff") == 0 {
 		o.Staff, o.BookedBy = true, "desk"
@@ -377,6 +380,9 @@ func (m *machine) leave(t *rapid.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if kept, err := m.s.Entry(m.ctx, a.Reach, e.ID); err != nil || kept.State != after.State {
+		t.Fatalf("answered %+v, kept %+v, %v", after, kept, err)
+	}
 	open := e.State == EntryWaiting || e.State == EntryOffered
 	if open && after.State != EntryLeft || !open && after != e {
 		t.Fatalf("left %+v, it is %+v", e, after)
@@ -390,7 +396,7 @@ func (m *machine) series(t *rapid.T) {
 	o := SeriesOrder{Order: m.order(t), AllOrNothing: rapid.Bool().Draw(t, "all or nothing"), Try: rapid.IntRange(0, 3).Draw(t, "try") == 0}
 	o.Until = DateOf(o.Start, m.loc).AddDays(rapid.SampledFrom([]int{0, 7, 14}).Draw(t, "until"))
 	id, weeks, err := m.s.BookSeries(m.ctx, o)
-	if id == uuid.Nil && err == nil {
+	if err == nil && (id == uuid.Nil || o.Try) {
 		err = ErrTaken // nothing was booked
 	}
 	if m.denied(t, err) {
@@ -443,6 +449,12 @@ func (m *machine) close(t *rapid.T) {
 			t.Fatalf("%+v gave way: %+v", a.Before, a.After)
 		}
 		m.stored(t, a.After)
+		if e, ok := m.offered(a.Before.ID); ok {
+			kept, err := m.s.Entry(m.ctx, only(e.Person), e.ID)
+			if err != nil || kept.State != EntryWaiting && kept.State != EntryOffered || kept.Booking == a.Before.ID {
+				t.Fatalf("the offer of %+v gave way, it is %+v, %v", e, kept, err)
+			}
+		}
 		delete(gone, a.Before.ID)
 		defer func() { gone[a.Before.ID] = true }()
 	}
@@ -451,6 +463,15 @@ func (m *machine) close(t *rapid.T) {
 			t.Fatalf("booking %s does not give way", id)
 		}
 	}
+}
+
+// offered is the entry to which a booking was held.
+func (m *machine) offered(booking uuid.UUID) (Entry, bool) {
+	i := slices.IndexFunc(m.before.entries, func(e Entry) bool { return e.State == EntryOffered && e.Booking == booking })
+	if i < 0 {
+		return Entry{}, false
+	}
+	return m.before.entries[i], true
 }
 
 func (m *machine) reopen(t *rapid.T) {
