@@ -385,3 +385,19 @@ func TestAnyDoctorIsOffered(t *testing.T) {
 		}
 	})
 }
+
+// TestFreedBufferIsOffered: who waits for the hour before a booking, where the
+// buffer of their own has no room, is offered it when that booking goes.
+func TestFreedBufferIsOffered(t *testing.T) {
+	eachStore(t, func(t *testing.T, s *Store) {
+		room := musicRoom()
+		room.BufferMinutes = 15
+		save(t, s, room)
+		made := book1(t, s, at(t, "music", "wang", 9))
+		before, after := join1(t, s, at(t, "music", "li", 8)), join1(t, s, at(t, "music", "zhao", 10))
+		cancel1(t, s, made, made.CreatedAt)
+		entryIs(t, s, before.ID, EntryOffered)
+		entryIs(t, s, after.ID, EntryOffered)
+		checkSettled(t, s, made.CreatedAt)
+	})
+}
