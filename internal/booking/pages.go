@@ -222,6 +222,17 @@ func (h household) whose(v web.View, person, name string) string {
 	return h.called(v, person, name)
 }
 
+// forWhom is whose in a sentence, such as "for Wang Guihua".
+func (h household) forWhom(v web.View, person, name string) string {
+	switch {
+	case len(h) < 2:
+		return ""
+	case person == h[0].ID:
+		return v.T("booking.forMyself")
+	}
+	return v.T("booking.forPerson", "Name", h.called(v, person, name))
+}
+
 // called is what the reader calls a person.
 func (h household) called(v web.View, person, name string) string {
 	for i, p := range h {
