@@ -95,21 +95,7 @@ type slot struct {
 // freeSlot is a slot of a coming day that can be booked at the venue.
 func freeSlot(t *testing.T, base, venue string) slot {
 	t.Helper()
-	for day := 1; day <= 7; day++ {
-		date := time.Now().AddDate(0, 0, day).Format(time.DateOnly)
-		var availability struct{ Slots []slot }
-		res := call(t, "GET", base+"/booking/api/v1/venues/"+venue+"/availability?date="+date, "", nil, &availability)
-		if res.StatusCode != http.StatusOK {
-			t.Fatalf("availability: %s", res.Status)
-		}
-		for _, s := range availability.Slots {
-			if s.Free > 0 {
-				return s
-			}
-		}
-	}
-	t.Fatalf("no free slot at %s in a week", venue)
-	return slot{}
+	return freeSlotThat(t, base, venue, func(slot) bool { return true })
 }
 
 type booking struct {

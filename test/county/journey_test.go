@@ -16,15 +16,14 @@ const (
 	elder    = "wang-guihua"    // 72 years old
 	student  = "chen-yutong"    //
 	eldest   = "zhao-changshun" // 84 years old
+
+	frontDesk = "sun-li"
+	manager   = "zhou-jianguo"
 )
 
 // TestResidentBooksSeesAndCancels goes from the front page to a booking and
 // back, as a resident does, with the pages' scripts on and off.
 func TestResidentBooksSeesAndCancels(t *testing.T) {
-	shanghai, err := time.LoadLocation("Asia/Shanghai")
-	if err != nil {
-		t.Fatal(err)
-	}
 	tomorrow := time.Now().In(shanghai).AddDate(0, 0, 1).Format(time.DateOnly)
 	for _, c := range []struct {
 		name, person string
