@@ -148,12 +148,12 @@ func TestDoctorsAfternoonIsClosed(t *testing.T) {
 	const venue, doctor = "clinic-general", "孔大夫" // the only one there in the afternoon
 	base := county.url("zhanqian")
 	afternoon := func(s slot) bool { return s.Start.In(shanghai).Hour() >= 14 }
-	token := county.token(t, "zhanqian", elder)
-	for _, c := range []struct{ name, choice, reason, preview, becomes string }{
-		{"moved", "尽量改到", "孔大夫下午去县里开会", "改到", "已约好"},
-		{"cancelled", "全部取消", "孔大夫家里有事请假", "已取消", "已取消"},
+	for _, c := range []struct{ name, account, called, phone, choice, reason, preview, becomes string }{
+		{"moved", elder, "王桂花", "138 0000 0003", "尽量改到", "孔大夫下午去县里开会", "改到", "已约好"},
+		{"cancelled", student, "陈雨桐", "138 0000 0001", "全部取消", "孔大夫家里有事请假", "已取消", "已取消"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			token := county.token(t, "zhanqian", c.account)
 			s := freeSlotThat(t, base, venue, afternoon)
 			var b booking
 			if res := call(t, "POST", base+"/booking/api/v1/bookings", token, map[string]any{"venue": venue, "start": s.Start, "end": s.End}, &b); res.StatusCode != http.StatusCreated {
@@ -163,8 +163,9 @@ func TestDoctorsAfternoonIsClosed(t *testing.T) {
 			desk := elderly(t, frontDesk)
 			desk.visit(base + "/booking/staff/closures/")
 			desk.click("停用场地或停诊")
-			desk.visit(base + "/booking/staff/closures/new?venue=" + venue)
-			desk.do(chromedp.SetValue(chromedp.ID("place"), "1")) // the first attendant
+			desk.fill("venue", venue)
+			desk.clickAt(`//main//form[@class="filters"]//button`)
+			desk.fill("place", "1") // the first attendant
 			desk.fill("fromDay", s.date())
 			desk.fill("fromTime", "14:00")
 			desk.fill("toDay", s.date())
@@ -174,8 +175,8 @@ func TestDoctorsAfternoonIsClosed(t *testing.T) {
 			desk.click("先看会影响谁")
 			desk.sees("确认停用吗")
 			desk.sees(doctor)
-			desk.sees("王桂花")
-			desk.sees("138 0000 0003")
+			desk.sees(c.called)
+			desk.sees(c.phone)
 			desk.sees(c.preview)
 			desk.screenshot("preview")
 			var still booking
@@ -184,11 +185,11 @@ func TestDoctorsAfternoonIsClosed(t *testing.T) {
 			}
 			desk.click("确认停用")
 			desk.sees("已停用")
-			desk.sees("138 0000 0003")
+			desk.sees(c.phone)
 			desk.sees(c.preview)
 			desk.screenshot("closed")
 
-			p := elderly(t, elder)
+			p := elderly(t, c.account)
 			p.visit(base + "/booking/bookings/" + b.ID)
 			p.sees(c.becomes)
 			p.sees(c.reason)

@@ -157,26 +157,45 @@ type finding struct {
 	}
 }
 
-// accessible lets axe-core look at the page as it stands, and checks that
-// nothing has to be scrolled sideways.
-func (p *person) accessible() {
+// accessible lets axe-core look at the page as it stands, at these widths or
+// else at the present one, and checks that nothing has to be scrolled sideways.
+// Pictures are named picture; none are taken if that is empty.
+func (p *person) accessible(picture string, widths ...int64) {
 	p.Helper()
 	source, err := os.ReadFile("../node_modules/axe-core/axe.min.js")
 	if err != nil {
 		needs(p.T, "npm", err)
 	}
 	// axe-core is a script: the page was loaded without its own, and stays so.
-	p.disableScripts(false)
-	defer p.disableScripts(p.scriptsDisabled)
+	if p.scriptsDisabled {
+		p.disableScripts(false)
+		defer p.disableScripts(true)
+	}
 	// The page's own policy forbids foreign scripts; the debugger is not the page.
 	p.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		_, err := chromedp.Evaluate[any](string(source)+"; null")(ctx, t)
 		return err
 	}))
+	if len(widths) == 0 {
+		p.look(picture)
+	}
+	for _, width := range widths {
+		p.width(width)
+		name := picture
+		if name != "" {
+			name = fmt.Sprintf("%s-%d", picture, width)
+		}
+		p.look(name)
+	}
+}
+
+// look lets axe-core, which is there already, look at the page.
+func (p *person) look(picture string) {
+	p.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, 60*time.Second)
 	defer cancel()
 	report, err := chromedp.Run(ctx, chromedp.Evaluate[string](
-		`axe.run(document).then(r => JSON.stringify(r.violations))`, chromedp.EvalAwaitPromise))
+		`axe.run(document, {resultTypes: ["violations"]}).then(r => JSON.stringify(r.violations))`, chromedp.EvalAwaitPromise))
 	if err != nil {
 		p.Fatalf("axe-core: %v", err)
 	}
@@ -184,16 +203,19 @@ func (p *person) accessible() {
 	if err := json.Unmarshal([]byte(report), &findings); err != nil {
 		p.Fatal(err)
 	}
-	for _, f := range findings {
-		for _, node := range f.Nodes {
-			p.Errorf("%s: %s (%s): %s", p.location(), f.Help, f.ID, node.HTML)
-		}
-	}
-	wide, err := chromedp.Run(p.ctx, chromedp.Evaluate[float64](`document.documentElement.scrollWidth - document.documentElement.clientWidth`))
+	wide, err := chromedp.Run(p.ctx, chromedp.Evaluate[[]float64](`[document.documentElement.clientWidth, document.documentElement.scrollWidth]`))
 	if err != nil {
 		p.Fatal(err)
 	}
-	if wide > 0 {
-		p.Errorf("%s: the page is %v px wider than the window", p.location(), wide)
+	for _, f := range findings {
+		for _, node := range f.Nodes {
+			p.Errorf("%s at %v px: %s (%s): %s", p.location(), wide[0], f.Help, f.ID, node.HTML)
+		}
+	}
+	if wide[1] > wide[0] {
+		p.Errorf("%s at %v px: the page is %v px wider than the window", p.location(), wide[0], wide[1]-wide[0])
+	}
+	if picture != "" {
+		p.screenshot(picture)
 	}
 }

@@ -92,50 +92,5 @@ func TestSlotTakenInTheMeantime(t *testing.T) {
 	p.click("确认预约")
 	p.sees("刚刚被别人约走了")
 	p.sees("相近的可约时段")
-	p.accessible()
-	p.screenshot("taken")
-}
-
-// TestAccessibility lets axe-core look at every kind of page, in both modes,
-// at the widths of a small phone, a phone and a desk, with scripts on and off.
-func TestAccessibility(t *testing.T) {
-	base := county.url("zhanqian")
-	s := freeSlot(t, base, "study-room")
-	b := book(t, base, county.token(t, "zhanqian", elder), "study-room")
-	slotPage := "/booking/venues/study-room/book?start=" + url.QueryEscape(s.Start.Format(time.RFC3339))
-	pages := []struct{ name, path string }{
-		{"portal", "/"},
-		{"sign-in", "/identity/sign-in"},
-		{"venues", "/booking/"},
-		{"day", "/booking/venues/study-room?date=" + s.Start.Format(time.DateOnly)},
-		{"order", slotPage},
-		{"booking", "/booking/bookings/" + b.ID},
-		{"bookings", "/booking/bookings/"},
-		{"cancel", "/booking/bookings/" + b.ID + "/cancel"},
-		{"not-found", "/booking/venues/nowhere"},
-	}
-	for _, mode := range []string{"standard", "elder"} {
-		for _, scripts := range []bool{true, false} {
-			t.Run(fmt.Sprintf("%s mode, scripts %v", mode, scripts), func(t *testing.T) {
-				p := browser(t)
-				if !scripts {
-					p.withoutJavaScript()
-				}
-				p.visit(base + "/identity/sign-in")
-				p.accessible() // before anybody is known, with the offer of the elder mode
-				p.clickAt(fmt.Sprintf(`//button[@name="person"][@value=%q]`, elder))
-				p.clickAt(fmt.Sprintf(`//section[@class="offer"]//button[@value=%q]`, mode))
-				for _, page := range pages {
-					for _, width := range []int64{320, 360, 1280} {
-						p.width(width)
-						p.visit(base + page.path)
-						p.accessible()
-						if scripts && width != 320 {
-							p.screenshot(fmt.Sprintf("%s-%s-%d", page.name, mode, width))
-						}
-					}
-				}
-			})
-		}
-	}
+	p.accessible("taken")
 }
