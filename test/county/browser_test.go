@@ -33,7 +33,7 @@ func browser(t *testing.T) *person {
 	if os.Getuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // Chromium refuses its sandbox to root
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // not t.Context, which is over before the cleanups
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute) // not t.Context, which is over before the cleanups
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
 	t.Cleanup(cancel)
