@@ -862,6 +862,12 @@ func bookingLink(v web.View, p ownView, b Booking) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
+		if b.moved() && b.End.After(p.Now) {
+			templ_7745c5c3_Err = web.Badge(web.Warning, v.T("booking.movedShort")).Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+		}
 		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 57, "</a>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err

@@ -162,6 +162,10 @@ func noShow(v web.View, venue Venue) string {
 	return v.T("booking.about.noShow", "Length", minutesText(v, int(venue.NoShow/time.Minute)))
 }
 
+// moved reports whether the booking stands at a time or place to which the
+// staff moved it; its reason says why.
+func (b Booking) moved() bool { return b.Live() && b.Reason != "" }
+
 // stateText is the word for what has become of a booking, and its tone.
 func stateText(v web.View, b Booking, now time.Time) (web.Tone, string) {
 	switch {

@@ -121,7 +121,7 @@ func TestWaitingListOffersAndIsAccepted(t *testing.T) {
 	p.click("可排队")
 	p.sees("要排队等吗")
 	p.click("排队等位")
-	p.sees("已经排上了，前面有0位")
+	p.sees("已经排上了，您是第1位")
 	p.screenshot("waiting")
 	p.click("我的预约")
 	p.sees("排队中")
@@ -148,9 +148,9 @@ func TestDoctorsAfternoonIsClosed(t *testing.T) {
 	const venue, doctor = "clinic-general", "孔大夫" // the only one there in the afternoon
 	base := county.url("zhanqian")
 	afternoon := func(s slot) bool { return s.Start.In(shanghai).Hour() >= 14 }
-	for _, c := range []struct{ name, account, called, phone, choice, reason, preview, becomes string }{
-		{"moved", elder, "王桂花", "138 0000 0003", "尽量改到", "孔大夫下午去县里开会", "改到", "已约好"},
-		{"cancelled", student, "陈雨桐", "138 0000 0001", "全部取消", "孔大夫家里有事请假", "已取消", "已取消"},
+	for _, c := range []struct{ name, account, called, phone, choice, reason, preview, listed, becomes string }{
+		{"moved", elder, "王桂花", "138 0000 0003", "尽量改到", "孔大夫下午去县里开会", "改到", "社区改了时间", "社区给您改了时间"},
+		{"cancelled", student, "陈雨桐", "138 0000 0001", "全部取消", "孔大夫家里有事请假", "已取消", "已取消", "已取消"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			token := county.token(t, "zhanqian", c.account)
@@ -190,7 +190,9 @@ func TestDoctorsAfternoonIsClosed(t *testing.T) {
 			desk.screenshot("closed")
 
 			p := elderly(t, c.account)
-			p.visit(base + "/booking/bookings/" + b.ID)
+			p.visit(base + "/booking/bookings/")
+			p.sees(c.listed)
+			p.clickAt(fmt.Sprintf(`//main//a[@href=%q]`, "/booking/bookings/"+b.ID))
 			p.sees(c.becomes)
 			p.sees(c.reason)
 			p.screenshot("resident")
