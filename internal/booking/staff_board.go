@@ -139,6 +139,10 @@ func (at boardVenue) with(rows []deskRow) boardVenue {
 	return at
 }
 
+// deskEarly is how long before the start the desk is offered to check somebody
+// in: on the board of another day that would be a slip of the finger.
+const deskEarly = 12 * time.Hour
+
 // rowsOf are bookings with their venues.
 func rowsOf(bookings []Booking, venues []Venue, names map[string]string, now time.Time) []deskRow {
 	rows := make([]deskRow, len(bookings))
@@ -147,7 +151,7 @@ func rowsOf(bookings []Booking, venues []Venue, names map[string]string, now tim
 		if n := slices.IndexFunc(venues, func(v Venue) bool { return v.Name == b.Venue }); n >= 0 {
 			rows[i].At = venues[n]
 		}
-		rows[i].CanCheckIn = b.CheckedInAt.IsZero() && CheckCheckIn(b, true, now) == nil
+		rows[i].CanCheckIn = b.CheckedInAt.IsZero() && b.Start.Sub(now) < deskEarly && CheckCheckIn(b, true, now) == nil
 	}
 	return rows
 }
