@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,6 +21,7 @@ import (
 	"github.com/linli-io/linli/api/v1alpha1"
 	"github.com/linli-io/linli/controllers/release"
 	"github.com/linli-io/linli/internal/tenant"
+	"github.com/linli-io/linli/test/instance"
 )
 
 const readyRounds = 5
@@ -70,14 +70,11 @@ func (b *bench) cluster(ctx context.Context) (*apiServer, func() error, error) {
 		return nil, nil, err
 	}
 	// The API server's is the first of three in a row.
-	apiPort, err := freePorts(3)
+	apiPort, err := instance.FreePorts(4)
 	if err != nil {
 		return nil, nil, err
 	}
-	gatewayPort, err := freePorts(1)
-	if err != nil {
-		return nil, nil, err
-	}
+	gatewayPort := apiPort + 3
 	c := &v1alpha1.CommunityClass{
 		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "CommunityClass"},
 		ObjectMeta: metav1.ObjectMeta{Name: "bench"},
@@ -123,36 +120,6 @@ func clusterClient(kubeconfig string) (*apiServer, error) {
 		return nil, err
 	}
 	return newAPIServer(config)
-}
-
-// freePorts finds n ports in a row on loopback that nobody listens on, and
-// returns the first.
-func freePorts(n int) (int, error) {
-	const attempts = 50
-	for range attempts {
-		first, err := listenOnce(0)
-		if err != nil {
-			return 0, err
-		}
-		free := true
-		for i := 1; i < n && free; i++ {
-			_, err := listenOnce(first + i)
-			free = err == nil
-		}
-		if free {
-			return first, nil
-		}
-	}
-	return 0, fmt.Errorf("no %d free ports in a row on 127.0.0.1 in %d attempts", n, attempts)
-}
-
-// listenOnce shows that a port, or for 0 some port, can be listened on.
-func listenOnce(port int) (int, error) {
-	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-	if err != nil {
-		return 0, err
-	}
-	return l.Addr().(*net.TCPAddr).Port, l.Close()
 }
 
 func (s *apiServer) readyByOperator(ctx context.Context, name string) (float64, error) {

@@ -8,11 +8,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -60,24 +60,12 @@ func newCluster() (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &cluster{root: root, dir: filepath.Join(dir, "dev")}
-	if c.gatewayPort, err = freePort(); err != nil {
-		return nil, err
-	}
-	if c.apiPort, err = freePort(); err != nil {
-		return nil, err
-	}
-	return c, nil
-}
-
-func freePort() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	// The API server's is the first of three in a row.
+	port, err := instance.FreePorts(4)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	defer listener.Close()
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	return port, err
+	return &cluster{root: root, dir: filepath.Join(dir, "dev"), apiPort: strconv.Itoa(port), gatewayPort: strconv.Itoa(port + 3)}, nil
 }
 
 // command is a program of the repository, told which cluster is meant.
