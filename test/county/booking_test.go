@@ -268,7 +268,7 @@ func TestCheckInByCodeOnTheDoor(t *testing.T) {
 // TestCalendarAddress: the address of a person's calendar works for programs
 // that are nobody, until the person ends it.
 func TestCalendarAddress(t *testing.T) {
-	p := elderly(t, resident)
+	p := elderly(t, eldest) // whose calendar no other test makes
 	p.visit(county.url("zhanqian") + "/booking/bookings/")
 	p.click("放进手机日历")
 	p.click("生成我的日历地址")

@@ -134,7 +134,7 @@ func TestBookingsSurviveDownAndUp(t *testing.T) {
 // TestSiblingsAreStrangers: what one community gave out opens nothing in
 // another, although both are the same site to a browser.
 func TestSiblingsAreStrangers(t *testing.T) {
-	token := county.token(t, "zhanqian", resident)
+	token := county.token(t, "zhanqian", eldest)
 	for _, c := range []struct {
 		name, method, path string
 		body               any
@@ -147,7 +147,7 @@ func TestSiblingsAreStrangers(t *testing.T) {
 		}
 	}
 	b := book(t, county.url("zhanqian"), token, "study-room")
-	other := county.token(t, "guting", resident)
+	other := county.token(t, "guting", eldest)
 	if res := call(t, "DELETE", county.url("zhanqian")+"/booking/api/v1/bookings/"+b.ID, other, nil, nil); res.StatusCode != http.StatusUnauthorized {
 		t.Errorf("a token of guting at zhanqian: %s, want 401", res.Status)
 	}
