@@ -52,11 +52,9 @@ type listPeopleOutput struct {
 }
 
 func (s *service) listPeople(ctx context.Context, _ *struct{}) (*listPeopleOutput, error) {
-	caller, _ := identity.FromContext(ctx)
 	out := &listPeopleOutput{}
-	out.Body.People = []apiPerson{{ID: caller.ID, Name: caller.Name, LatinName: caller.LatinName, Self: true}}
-	for _, p := range s.people.ActsFor(caller) {
-		out.Body.People = append(out.Body.People, apiPerson{ID: p.ID, Name: p.Name, LatinName: p.LatinName})
+	for i, p := range s.household(ctx) {
+		out.Body.People = append(out.Body.People, apiPerson{ID: p.ID, Name: p.Name, LatinName: p.LatinName, Self: i == 0})
 	}
 	return out, nil
 }

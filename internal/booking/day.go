@@ -53,11 +53,13 @@ func DayOf(v Venue, date Date, now time.Time, loc *time.Location, taken []Taken)
 func dayFor(v Venue, date Date, a Asker, now time.Time, loc *time.Location, taken []Taken) Day {
 	day := Day{Venue: v, Date: date, Refusal: v.checkDay(date, a.Staff, now, loc), taken: taken, loc: loc}
 	for _, slot := range v.Slots(date, loc) {
-		offer := Offer{Slot: slot, Free: len(day.FreePlaces(slot)), State: SlotFree}
+		places := v.PlacesAt(slot, loc)
+		there := len(places) > 0
+		offer := Offer{Slot: slot, Free: len(day.freeOf(places, slot)), State: SlotFree}
 		switch {
 		case v.checkMoment(slot, a, now) != nil:
 			offer.State = SlotPast
-		case day.Refusal != nil, v.checkPlaces(0, slot, loc) != nil:
+		case day.Refusal != nil, !there:
 			offer.State = SlotClosed
 		case offer.Free == 0:
 			offer.State = SlotFull
@@ -69,7 +71,10 @@ func dayFor(v Venue, date Date, a Asker, now time.Time, loc *time.Location, take
 
 // FreePlaces are the places that are there and that nobody holds at any time
 // of a span and of the buffer after it.
-func (d Day) FreePlaces(s Slot) []int {
+func (d Day) FreePlaces(s Slot) []int { return d.freeOf(d.Venue.PlacesAt(s, d.loc), s) }
+
+// freeOf are those of some places, which it writes over, that nobody holds.
+func (d Day) freeOf(places []int, s Slot) []int {
 	busy := d.Venue.Busy(s)
 	held := make([]bool, d.Venue.Places+1)
 	for _, t := range d.taken {
@@ -77,7 +82,7 @@ func (d Day) FreePlaces(s Slot) []int {
 			held[t.Place] = true
 		}
 	}
-	return slices.DeleteFunc(d.Venue.PlacesAt(s, d.loc), func(place int) bool { return held[place] })
+	return slices.DeleteFunc(places, func(place int) bool { return held[place] })
 }
 
 // Choice is a span that a booking may have from a start on.

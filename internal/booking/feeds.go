@@ -3,9 +3,7 @@ package booking
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"database/sql"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -29,8 +27,7 @@ type feedRow struct {
 }
 
 func feedDigest(secret string) string {
-	sum := sha256.Sum256([]byte(secret))
-	return hex.EncodeToString(sum[:])
+	return digest("%s", secret)
 }
 
 // NewFeed makes a person's feed and returns the secret of its address, which

@@ -210,7 +210,12 @@ func (s *service) household(ctx context.Context) household {
 	if !ok {
 		return nil
 	}
-	return append(household{caller}, s.people.ActsFor(caller)...)
+	return s.householdOf(caller)
+}
+
+// householdOf is a person and after that those for whom the person may act.
+func (s *service) householdOf(p identity.Person) household {
+	return append(household{p}, s.people.ActsFor(p)...)
 }
 
 // whose says for whom something is; nothing where that is plain, because the

@@ -96,7 +96,7 @@ func (s *service) calendarFeed(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, ErrNotFound)
 		return
 	}
-	persons := append(household{person}, s.people.ActsFor(person)...)
+	persons := s.householdOf(person)
 	var bookings []Booking
 	for _, p := range persons {
 		more, err := s.store.ForCalendar(r.Context(), p.ID, s.clock.Now().Add(-calendarPast))

@@ -96,12 +96,11 @@ func (s *service) site() string {
 // reach is whom the caller may act for; the zero Reach, which reaches nobody,
 // if nobody is signed in.
 func (s *service) reach(ctx context.Context) Reach {
-	caller, ok := identity.FromContext(ctx)
-	if !ok {
-		return Reach{}
-	}
-	r := Reach{Actor: caller.ID, Persons: []string{caller.ID}}
-	for _, p := range s.people.ActsFor(caller) {
+	var r Reach
+	for i, p := range s.household(ctx) {
+		if i == 0 {
+			r.Actor = p.ID
+		}
 		r.Persons = append(r.Persons, p.ID)
 	}
 	return r
@@ -126,16 +125,10 @@ var errNotYours = errors.New("you may not act for this person")
 // party is for whom the caller asks: the person with that ID, or the caller if
 // it is empty. It returns errNotYours if the caller may not act for them.
 func (s *service) party(ctx context.Context, person string) (Party, error) {
-	caller, ok := identity.FromContext(ctx)
-	if !ok {
-		return Party{}, errNotYours
-	}
-	if person == "" || person == caller.ID {
-		return partyOf(caller, caller.ID), nil
-	}
-	for _, p := range s.people.ActsFor(caller) {
-		if p.ID == person {
-			return partyOf(p, caller.ID), nil
+	home := s.household(ctx)
+	for i, p := range home {
+		if p.ID == person || person == "" && i == 0 {
+			return partyOf(p, home[0].ID), nil
 		}
 	}
 	return Party{}, errNotYours

@@ -184,9 +184,8 @@ func withDone(path, done string) string {
 
 // staffForm reads a form of the staff's pages; what cannot be read is answered.
 func (s *service) staffForm(w http.ResponseWriter, r *http.Request) bool {
-	r.Body = http.MaxBytesReader(w, r.Body, maxFormBytes)
-	if err := r.ParseForm(); err != nil {
-		s.pages.Error(w, r, http.StatusBadRequest)
+	if _, err := readForm(w, r); err != nil {
+		s.fail(w, r, err)
 		return false
 	}
 	return true

@@ -203,9 +203,6 @@ func spansText(v web.View, spans []Slot) string {
 // closureNotice says what is closed on a day, when and why.
 func closureNotice(v web.View, venue Venue, date Date, c Closure) string {
 	what := placeText(v, venue, c.Place)
-	if c.Place == 0 {
-		what = ""
-	}
 	from, to := date.Bounds(v.Location)
 	span := v.T("booking.allDay")
 	if c.Start.After(from) || c.End.Before(to) {
