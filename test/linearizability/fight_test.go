@@ -205,7 +205,7 @@ func (c *fighter) owns() bool      { return len(c.mine) > 0 }
 func (c *fighter) mayWait() bool   { return c.waits == nil && c.number < maxEntries*len(c.persons) }
 func (c *fighter) isWaiting() bool { return c.waits != nil }
 func (c *fighter) isOffered() bool { return c.waits != nil && c.waits.hold != "" }
-func (c *fighter) mayClose() bool  { return c.closed == nil && c.number%8 == 0 }
+func (c *fighter) mayClose() bool  { return c.closed == nil && c.number%4 == 0 }
 func (c *fighter) hasClosed() bool { return c.closed != nil }
 
 // act does one operation, chosen at random, and records it.
@@ -570,10 +570,16 @@ func (c *fighter) leave(ctx context.Context, _ int32) error {
 	return nil
 }
 
+// closeVenue closes any span, or what the client waits for: so that somebody
+// is there to be offered the place when it is reopened.
 func (c *fighter) closeVenue(ctx context.Context, n int32) error {
 	key := c.anyTable(func(k tableKey) bool { return k.closing })
 	want := closeVenue{place: c.anyWish(key)}
 	want.from, want.to = c.anySpan()
+	if c.waits != nil && c.waits.table.closing {
+		key = c.waits.table
+		want = closeVenue{c.waits.place, c.waits.from, c.waits.to}
+	}
 	in := input{table: key, booking: n, operation: want}
 	var id string
 	out, err := c.attempt(ctx, in, false, func() (output, error) {

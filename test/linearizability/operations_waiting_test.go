@@ -132,7 +132,17 @@ type week struct {
 }
 
 func (s series) step(t table, in input, out output) (bool, table) {
+	// All or nothing is broken by a week that could not be had; else nothing is
+	// booked only if no week could.
 	ok := true
+	for _, w := range out.weeks {
+		if w.told && out.outcome == done && s.all {
+			ok = ok && w.free
+		}
+		if w.told && out.outcome == refused && !s.all {
+			ok = ok && !w.free
+		}
+	}
 	t = t.clone()
 	for i, w := range out.weeks {
 		from, to := s.from+i*weekCells, s.to+i*weekCells
