@@ -27,8 +27,8 @@ const (
 
 // Erase removes what is past its retention: idempotency keys, wrong door
 // codes, cells and ordinals of past days, the waiting list, closures, and
-// bookings as Retention says; of those, numbers without persons stay for Use.
-// It returns how many bookings were erased.
+// bookings as Retention says. Numbers without persons stay for Use: they are
+// added up before. It returns how many bookings were erased.
 func (s *Store) Erase(ctx context.Context, now time.Time) (int, error) {
 	var venues []venueRow
 	if err := s.db.Reader().NewSelect().Model(&venues).Scan(ctx); err != nil {
@@ -37,6 +37,9 @@ func (s *Store) Erase(ctx context.Context, now time.Time) (int, error) {
 	err := s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error { return eraseOthers(ctx, tx, venues, now) })
 	if err != nil {
 		return 0, fmt.Errorf("erasing keys, cells and waiting lists: %w", err)
+	}
+	if err := s.countPast(ctx, now); err != nil {
+		return 0, err
 	}
 	erased := 0
 	for _, row := range venues {
@@ -79,22 +82,19 @@ func eraseOthers(ctx context.Context, tx bun.Tx, venues []venueRow, now time.Tim
 	return nil
 }
 
-// eraseBookings erases a venue's bookings that ended at or before a moment,
-// and keeps their numbers.
+// eraseBookings erases a venue's bookings that ended at or before a moment and
+// whose numbers are kept.
 func (s *Store) eraseBookings(ctx context.Context, venue string, until time.Time) (int, error) {
 	erased := 0
 	for {
 		var ids []uuid.UUID
 		err := s.db.Reader().NewSelect().Model((*bookingRow)(nil)).Column("id").
-			Where("venue = ? AND end_at <= ?", venue, until.Unix()).Limit(eraseBatch).Scan(ctx, &ids)
+			Where("venue = ? AND end_at <= ? AND day < (SELECT up_to FROM counted)", venue, until.Unix()).Limit(eraseBatch).Scan(ctx, &ids)
 		if err != nil || len(ids) == 0 {
 			return erased, err
 		}
 		var n int64
 		err = s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
-			if err := keepNumbers(ctx, tx, ids); err != nil {
-				return err
-			}
 			result, err := tx.NewDelete().Model((*bookingRow)(nil)).Where("id IN (?)", bun.List(ids)).Exec(ctx)
 			if err != nil {
 				return err
@@ -110,21 +110,4 @@ func (s *Store) eraseBookings(ctx context.Context, venue string, until time.Time
 			return erased, nil
 		}
 	}
-}
-
-// keepNumbers adds what bookings come to up to what was kept before.
-func keepNumbers(ctx context.Context, tx bun.Tx, ids []uuid.UUID) error {
-	uses, err := usesIn(ctx, tx, "id IN (?)", bun.List(ids))
-	if err != nil {
-		return err
-	}
-	for _, use := range uses {
-		row := useRow{Venue: use.Venue, Month: use.Month, State: use.State, Bookings: use.Bookings, Minutes: use.Minutes}
-		_, err := tx.NewInsert().Model(&row).On("CONFLICT (venue, month, state) DO UPDATE").
-			Set("bookings = past_use.bookings + EXCLUDED.bookings, minutes = past_use.minutes + EXCLUDED.minutes").Exec(ctx)
-		if err != nil {
-			return fmt.Errorf("keeping numbers of use: %w", err)
-		}
-	}
-	return nil
 }

@@ -1,9 +1,11 @@
 package booking
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -246,6 +248,24 @@ func (w whole) unfair(before whole, now time.Time, loc *time.Location) (faults [
 		}
 	}
 	return faults
+}
+
+// use is what the bookings come to, counted one by one.
+func (w whole) use() []Use {
+	var uses []Use
+	for _, b := range w.bookings {
+		u := Use{Venue: b.Venue, Month: b.Day.String()[:len("2006-01")], State: b.State}
+		i := slices.IndexFunc(uses, func(o Use) bool { return o.Venue == u.Venue && o.Month == u.Month && o.State == u.State })
+		if i < 0 {
+			i, uses = len(uses), append(uses, u)
+		}
+		uses[i].Bookings++
+		uses[i].Minutes += int(b.End.Sub(b.Start) / time.Minute)
+	}
+	slices.SortFunc(uses, func(a, b Use) int {
+		return cmp.Or(strings.Compare(a.Venue, b.Venue), strings.Compare(a.Month, b.Month), strings.Compare(string(a.State), string(b.State)))
+	})
+	return uses
 }
 
 // checkInvariants finds what in a store does not agree with itself.

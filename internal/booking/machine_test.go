@@ -37,8 +37,9 @@ func TestAnySequenceOfOperations(t *testing.T) {
 				"change": m.change, "cancel": m.cancel, "cancel another": m.cancel, "accept": m.accept, "answer a request": m.answer, "check in": m.checkIn,
 				"join": m.join, "leave": m.leave, "series": m.series, "cancel series": m.cancelSeries,
 				"close": m.close, "reopen": m.reopen, "save venue": m.saveVenue, "retire venue": m.retireVenue, "member": m.member,
-				"time": m.time, "advance": m.advance,
+				"time": m.time, "advance": m.advance, "count": m.count,
 			})
+			m.end(t)
 		})
 	})
 }
@@ -94,12 +95,13 @@ type machine struct {
 
 func (m *machine) begin(t *rapid.T) {
 	err := m.s.db.Write(m.ctx, func(ctx context.Context, tx bun.Tx) error {
-		for _, table := range []string{"bookings", "cells", "quotas", "idempotency", "waiting", "closures", "members", "venues"} {
+		for _, table := range []string{"bookings", "cells", "quotas", "idempotency", "waiting", "closures", "members", "venues", "past_use"} {
 			if _, err := tx.ExecContext(ctx, "DELETE FROM "+table); err != nil {
 				return err
 			}
 		}
-		return nil
+		_, err := tx.ExecContext(ctx, "UPDATE counted SET up_to = ''")
+		return err
 	})
 	if err == nil {
 		err = m.s.SyncVenues(m.ctx, v1alpha1.ManagedByManifest, smallVenues(), m.now)
@@ -165,6 +167,9 @@ func (m *machine) check(t *rapid.T) {
 		if !slices.ContainsFunc(w.entries, func(e Entry) bool { return e.ID == was.ID }) {
 			faults = append(faults, fmt.Sprintf("entry %s is lost", was.ID))
 		}
+	}
+	if use := m.use(t); !slices.Equal(use, w.use()) {
+		faults = append(faults, fmt.Sprintf("the use is said to be %v, it is %v", use, w.use()))
 	}
 	if len(faults) > 0 {
 		t.Fatalf("%v: %q", m.now, faults)
@@ -549,4 +554,42 @@ func (m *machine) advance(t *rapid.T) {
 	}
 	m.stale = false
 	m.may = func(b Booking) bool { return !b.DueAt.IsZero() && !b.DueAt.After(m.now) }
+}
+
+// use is all use as the store says it is.
+func (m *machine) use(t *rapid.T) []Use {
+	uses, err := m.s.Use(m.ctx, "2026-01", "2029-12")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return uses
+}
+
+// count adds up what is over, some days later or at once, whether what was due
+// in them has been done or not.
+func (m *machine) count(t *rapid.T) {
+	m.now = m.now.AddDate(0, 0, rapid.SampledFrom([]int{0, 1, 3, 12}).Draw(t, "days"))
+	if err := m.s.countPast(m.ctx, m.now); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// end has everything be over for long: what is left are the numbers.
+func (m *machine) end(t *rapid.T) {
+	m.now = m.now.AddDate(2, 0, 0)
+	if _, err := m.s.Advance(m.ctx, m.now, m.loc); err != nil {
+		t.Fatal(err)
+	}
+	want := look(m.ctx, t, m.s, m.now).use()
+	for range 2 {
+		if _, err := m.s.Erase(m.ctx, m.now); err != nil {
+			t.Fatal(err)
+		}
+		if use := m.use(t); !slices.Equal(use, want) {
+			t.Fatalf("of bookings that are erased the use is said to be %v, it was %v", use, want)
+		}
+	}
+	if left := look(m.ctx, t, m.s, m.now).bookings; len(left) > 0 {
+		t.Fatalf("%d bookings are not erased", len(left))
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -349,33 +350,14 @@ func TestTakenOverMidnight(t *testing.T) {
 // up, and down again.
 func TestMigrationOfBookings(t *testing.T) {
 	files := migrations(t)
-	first := fstest.MapFS{}
-	for _, engine := range []string{"sqlite", "postgres"} {
-		path := engine + "/00001_bookings.sql"
-		data, err := fs.ReadFile(files, path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		first[path] = &fstest.MapFile{Data: data}
-	}
+	first := upTo(t, files, "00001")
 	for engine, o := range map[database.Engine]database.Options{
 		database.SQLite:   {Path: filepath.Join(t.TempDir(), "test.db")},
 		database.Postgres: {DSN: databasetest.Postgres(t)},
 	} {
 		t.Run(string(engine), func(t *testing.T) {
 			live, given := uuid.New(), uuid.New()
-			open := func(files fs.FS, f func(db *database.DB)) {
-				t.Helper()
-				o.Migrations = files
-				db, err := database.Open(t.Context(), o)
-				if err != nil {
-					t.Fatal(err)
-				}
-				f(db)
-				if err := db.Close(); err != nil {
-					t.Fatal(err)
-				}
-			}
+			open := func(files fs.FS, f func(db *database.DB)) { t.Helper(); opened(t, o, files, f) }
 			start := moment(t, "2026-11-23T09:00:00+08:00").Unix()
 			open(first, func(db *database.DB) {
 				err := db.Write(t.Context(), func(ctx context.Context, tx bun.Tx) error {
@@ -422,7 +404,7 @@ func TestMigrationOfBookings(t *testing.T) {
 				weekly = book1(t, s, at(t, "music", "wang", 9))
 				checkInvariants(t, s)
 			})
-			down(t, engine, o, files)
+			down(t, engine, o, files, 1)
 			open(first, func(db *database.DB) {
 				var n, days int
 				if err := db.Reader().NewRaw("SELECT (SELECT COUNT(*) FROM bookings WHERE cancelled_at IS NULL AND id = ?), (SELECT COUNT(*) FROM daily)", weekly.ID).Scan(t.Context(), &n, &days); err != nil || n != 1 || days != 1 {
@@ -438,8 +420,112 @@ func TestMigrationOfBookings(t *testing.T) {
 	}
 }
 
-// down takes a database back to the first migration.
-func down(t *testing.T, engine database.Engine, o database.Options, files fs.FS) {
+// TestMigrationOfUse takes a database that has numbers of erased bookings of a
+// month, and others of it, up and down again.
+func TestMigrationOfUse(t *testing.T) {
+	files := migrations(t)
+	before := upTo(t, files, "00004")
+	for engine, o := range map[database.Engine]database.Options{
+		database.SQLite:   {Path: filepath.Join(t.TempDir(), "test.db")},
+		database.Postgres: {DSN: databasetest.Postgres(t)},
+	} {
+		t.Run(string(engine), func(t *testing.T) {
+			open := func(files fs.FS, f func(db *database.DB)) { t.Helper(); opened(t, o, files, f) }
+			kept := func(want string) func(db *database.DB) {
+				return func(db *database.DB) {
+					t.Helper()
+					var rows []Use
+					err := db.Reader().NewRaw("SELECT * FROM past_use ORDER BY month, state").Scan(t.Context(), &rows)
+					if got := fmt.Sprint(rows); err != nil || got != want {
+						t.Errorf("kept: %v, %v; want %v", got, err, want)
+					}
+				}
+			}
+			open(before, func(db *database.DB) {
+				err := db.Write(t.Context(), func(ctx context.Context, tx bun.Tx) error {
+					for _, q := range []string{
+						`INSERT INTO venues (name, position, spec) VALUES ('music', 0, '{"name":"music","displayName":"琴房","kind":"Room","slotMinutes":60,"bookingWindowDays":7}')`,
+						`INSERT INTO past_use (venue, month, state, bookings, minutes) VALUES ('music', '2026-10', 'booked', 5, 300), ('music', '2026-10', 'refused', 1, 30)`,
+					} {
+						if _, err := tx.ExecContext(ctx, q); err != nil {
+							return err
+						}
+					}
+					for i, day := range []string{"2026-10-30", "2026-10-31", "2026-11-02", "2026-11-20"} {
+						row := bookingRow{ID: uuid.New(), Venue: "music", Place: 1, StartAt: int64(i) * 3600, EndAt: int64(i+1) * 3600, Day: day, State: StateBooked}
+						if _, err := tx.NewInsert().Model(&row).Exec(ctx); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+			})
+			const use = "[{music 2026-10 booked 7 420} {music 2026-10 refused 1 30} {music 2026-11 booked 2 120}]"
+			said := func(s *Store) {
+				t.Helper()
+				if uses, err := s.Use(t.Context(), "2026-10", "2026-11"); err != nil || fmt.Sprint(uses) != use {
+					t.Errorf("use: %v, %v; want %s", uses, err, use)
+				}
+			}
+			for range 2 {
+				open(files, func(db *database.DB) {
+					s := NewStore(db)
+					said(s)
+					for range 2 {
+						if err := s.countPast(t.Context(), moment(t, "2026-11-12T09:00:00+08:00")); err != nil {
+							t.Fatal(err)
+						}
+						kept("[{music 2026-10 booked 7 420} {music 2026-10 refused 1 30} {music 2026-11 booked 1 60}]")(db)
+						said(s)
+					}
+				})
+				down(t, engine, o, files, 4)
+				open(before, kept("[{music 2026-10 booked 5 300} {music 2026-10 refused 1 30}]"))
+			}
+		})
+	}
+}
+
+// opened opens a database, migrated, for a while.
+func opened(t *testing.T, o database.Options, files fs.FS, f func(db *database.DB)) {
+	t.Helper()
+	o.Migrations = files
+	db, err := database.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f(db)
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// upTo are the migrations up to one.
+func upTo(t *testing.T, files fs.FS, last string) fs.FS {
+	t.Helper()
+	some := fstest.MapFS{}
+	paths, err := fs.Glob(files, "*/*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range paths {
+		if path.Base(p) > last+"~" {
+			continue
+		}
+		data, err := fs.ReadFile(files, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		some[p] = &fstest.MapFile{Data: data}
+	}
+	return some
+}
+
+// down takes a database back to a migration.
+func down(t *testing.T, engine database.Engine, o database.Options, files fs.FS, version int64) {
 	t.Helper()
 	driver, source, dialect := "sqlite", o.Path, goose.DialectSQLite3
 	if engine == database.Postgres {
@@ -458,7 +544,7 @@ func down(t *testing.T, engine database.Engine, o database.Options, files fs.FS)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.DownTo(t.Context(), 1); err != nil {
+	if _, err := p.DownTo(t.Context(), version); err != nil {
 		t.Fatal(err)
 	}
 }
