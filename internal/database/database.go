@@ -13,8 +13,10 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/url"
 	"runtime"
+	"slices"
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -42,6 +44,10 @@ type Options struct {
 	// Migrations holds goose migrations as sqlite/*.sql and postgres/*.sql;
 	// those that are missing in the database are applied.
 	Migrations fs.FS
+	// Libraries are migrations of libraries that keep tables in the database
+	// of every service, by the library's name, laid out like Migrations. Each
+	// has a version of its own, in the table goose_<name>.
+	Libraries map[string]fs.FS
 	// OnFault, if set, is told of every error of a statement for which
 	// IsStorageFault holds. It must not block and must not use the database.
 	OnFault func(error)
@@ -55,6 +61,8 @@ type Options struct {
 	// default; login, if set, is asked before each connection.
 	schema string
 	login  func() (user, password string, err error)
+	// readOnly is for who looks at another's database.
+	readOnly bool
 }
 
 // DB is the database of one service: many readers, and writes that are atomic
@@ -112,6 +120,38 @@ func connect(o Options) (db *DB, err error) {
 }
 
 func openSQLite(o Options) (*DB, error) {
+	mode := "rw"
+	if o.readOnly {
+		mode = "ro" // the last to close a writable one folds the log into the file
+	}
+	reader, err := sqlitePool(o.Path, url.Values{
+		"mode":          {mode},
+		"_query_only":   {"on"},
+		"_busy_timeout": {"10000"},
+		"_foreign_keys": {"on"},
+		"_defensive":    {"1"},
+		"_dqs":          {"0"},
+		"_error_rc":     {"1"},
+	})
+	if err != nil {
+		return nil, err
+	}
+	readers := max(4, runtime.GOMAXPROCS(0))
+	reader.SetMaxOpenConns(readers)
+	reader.SetMaxIdleConns(readers)
+	db := &DB{
+		engine: SQLite,
+		writes: newQueue(),
+
+		statements: statements{parsed: map[string]*sql.Stmt{}},
+
+		reader: bun.NewDB(reader, sqlitedialect.New()),
+		path:   o.Path,
+	}
+	if o.readOnly {
+		db.writer = db.reader
+		return db, nil
+	}
 	// FULL: with the write-ahead log a transaction that was acknowledged is
 	// then still there after a power cut, not only after a crash.
 	writer, err := sqlitePool(o.Path, url.Values{
@@ -130,31 +170,8 @@ func openSQLite(o Options) (*DB, error) {
 	// One connection: writers queue in Go, in order, instead of polling for
 	// the file's lock.
 	writer.SetMaxOpenConns(1)
-	reader, err := sqlitePool(o.Path, url.Values{
-		"mode":          {"rw"},
-		"_query_only":   {"on"},
-		"_busy_timeout": {"10000"},
-		"_foreign_keys": {"on"},
-		"_defensive":    {"1"},
-		"_dqs":          {"0"},
-		"_error_rc":     {"1"},
-	})
-	if err != nil {
-		return nil, err
-	}
-	readers := max(4, runtime.GOMAXPROCS(0))
-	reader.SetMaxOpenConns(readers)
-	reader.SetMaxIdleConns(readers)
-	return &DB{
-		engine: SQLite,
-		writes: newQueue(),
-
-		statements: statements{parsed: map[string]*sql.Stmt{}},
-
-		writer: bun.NewDB(writer, sqlitedialect.New()),
-		reader: bun.NewDB(reader, sqlitedialect.New()),
-		path:   o.Path,
-	}, nil
+	db.writer = bun.NewDB(writer, sqlitedialect.New())
+	return db, nil
 }
 
 func sqlitePool(path string, q url.Values) (*sql.DB, error) {
@@ -166,8 +183,28 @@ func sqlitePool(path string, q url.Values) (*sql.DB, error) {
 	return sql.OpenDB(c), nil
 }
 
+// migrate brings the service's tables up to date, and then those of the
+// libraries.
 func (db *DB) migrate(ctx context.Context, o Options) error {
-	dialect, options := goose.DialectSQLite3, []goose.ProviderOption{goose.WithDisableGlobalRegistry(true)}
+	if err := db.migrateWith(ctx, o.Migrations, goose.DefaultTablename, o.Log); err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(o.Libraries)) {
+		if err := db.migrateWith(ctx, o.Libraries[name], "goose_"+name, o.Log); err != nil {
+			return fmt.Errorf("tables of %s: %w", name, err)
+		}
+	}
+	if db.engine == Postgres {
+		return db.makeQueue(ctx)
+	}
+	return nil
+}
+
+// migrateWith applies the migrations that the table of versions lacks.
+func (db *DB) migrateWith(ctx context.Context, migrations fs.FS, versions string, log *slog.Logger) error {
+	dialect, options := goose.DialectSQLite3, []goose.ProviderOption{
+		goose.WithDisableGlobalRegistry(true), goose.WithTableName(versions),
+	}
 	if db.engine == Postgres {
 		dialect = goose.DialectPostgres
 		// Several processes may start at once with PostgreSQL: one migrates, the
@@ -178,7 +215,7 @@ func (db *DB) migrate(ctx context.Context, o Options) error {
 		}
 		options = append(options, goose.WithSessionLocker(locker))
 	}
-	files, err := fs.Sub(o.Migrations, string(db.engine))
+	files, err := fs.Sub(migrations, string(db.engine))
 	if err != nil {
 		return fmt.Errorf("migrations for %s: %w", db.engine, err)
 	}
@@ -198,16 +235,11 @@ func (db *DB) migrate(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("database %s: migrating from version %d to %d: %w", db.path, current, target, err)
 	}
-	if db.engine == Postgres {
-		if err := db.makeQueue(ctx); err != nil {
-			return err
-		}
-	}
-	if o.Log == nil {
+	if log == nil {
 		return nil
 	}
 	for _, m := range applied {
-		o.Log.Info("migration applied", "database", db.path, "version", m.Source.Version, "duration", m.Duration.String())
+		log.Info("migration applied", "database", db.path, "versions", versions, "version", m.Source.Version, "duration", m.Duration.String())
 	}
 	return nil
 }

@@ -48,6 +48,9 @@ func openPostgres(o Options) (*DB, error) {
 	if o.schema != "" {
 		settings["search_path"] = pgx.Identifier{o.schema}.Sanitize()
 	}
+	if o.readOnly {
+		settings["default_transaction_read_only"] = "on"
+	}
 	c.RuntimeParams = settings
 	// bun puts the values into the statements itself, so that no two are the
 	// same: to prepare each would be a second trip to the server for nothing.

@@ -267,8 +267,13 @@ func (h *Host) register(ctx context.Context, root *http.ServeMux, s Service) err
 			Help: "Write transactions that were run again because they met another.",
 		})
 		rt.Metrics.MustRegister(repeats)
+		libraries, err := libraries()
+		if err != nil {
+			return err
+		}
 		db, err := h.storage.Open(ctx, s.Name, database.Options{
 			Migrations: s.Migrations,
+			Libraries:  libraries,
 			OnFault:    h.suspectStorage,
 			OnRepeat:   repeats.Inc,
 			Log:        rt.Log,
