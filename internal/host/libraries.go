@@ -5,13 +5,15 @@ import (
 	"io/fs"
 
 	"github.com/linli-io/linli/internal/audit"
+	"github.com/linli-io/linli/internal/notify"
 )
 
 // libraries are those that keep tables in the database of every service.
 func libraries() (map[string]fs.FS, error) {
 	all := map[string]fs.FS{}
 	for name, migrations := range map[string]func() (fs.FS, error){
-		audit.Name: audit.Migrations,
+		audit.Name:  audit.Migrations,
+		notify.Name: notify.Migrations,
 	} {
 		files, err := migrations()
 		if err != nil {
