@@ -7,7 +7,6 @@
 package web
 
 import (
-	"bytes"
 	"embed"
 	"fmt"
 	"io/fs"
@@ -62,6 +61,7 @@ type Options struct {
 type Pages struct {
 	options Options
 	bundle  *i18n.Bundle
+	texts   map[Language]map[string]text // the messages without plural forms, by id
 }
 
 // NewPages loads the messages. Two messages with one id are an error.
@@ -72,8 +72,10 @@ func NewPages(o Options) (*Pages, error) {
 	}
 	bundle := i18n.NewBundle(language.MustParse(string(Chinese)))
 	bundle.RegisterUnmarshalFunc("toml", toml.Unmarshal)
+	texts := make(map[Language]map[string]text, len(Languages))
 	for _, lang := range Languages {
 		seen := map[string]bool{}
+		texts[lang] = map[string]text{}
 		for _, fsys := range append([]fs.FS{own}, o.Messages...) {
 			file, err := bundle.LoadMessageFileFS(fsys, string(lang)+".toml")
 			if err != nil {
@@ -84,10 +86,13 @@ func NewPages(o Options) (*Pages, error) {
 					return nil, fmt.Errorf("messages in %s: %q is defined twice", lang, m.ID)
 				}
 				seen[m.ID] = true
+				if t, ok := parseText(m.Other); ok && m.One == "" {
+					texts[lang][m.ID] = t
+				}
 			}
 		}
 	}
-	return &Pages{options: o, bundle: bundle}, nil
+	return &Pages{options: o, bundle: bundle, texts: texts}, nil
 }
 
 // View returns what the pages of this request need to know.
@@ -107,6 +112,7 @@ func (p *Pages) View(r *http.Request) View {
 		SignIn:     site.SignIn && !strings.HasPrefix(r.URL.Path, "/identity/"),
 		Path:       currentPage(r),
 		localizer:  i18n.NewLocalizer(p.bundle, string(lang)),
+		texts:      p.texts[lang],
 	}
 	if reader, ok := p.options.Reader(r); ok {
 		v.Reader = &reader
@@ -118,22 +124,23 @@ func (p *Pages) View(r *http.Request) View {
 // what is not read by the browser that asks.
 func (p *Pages) ViewIn(r *http.Request, lang Language) View {
 	v := p.View(r)
-	v.Lang, v.localizer = lang, i18n.NewLocalizer(p.bundle, string(lang))
+	v.Lang, v.localizer, v.texts = lang, i18n.NewLocalizer(p.bundle, string(lang)), p.texts[lang]
 	return v
 }
 
 // Render writes a page. Nothing is written of a page that cannot be rendered
 // to its end; the reader gets the error page instead.
 func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, page templ.Component) {
-	var b bytes.Buffer
-	if err := page.Render(r.Context(), &b); err != nil {
+	b := templ.GetBuffer() // used again: pages grow large
+	defer templ.ReleaseBuffer(b)
+	if err := page.Render(r.Context(), b); err != nil {
 		if r.Context().Err() != nil {
 			return // the reader has gone away
 		}
 		p.options.Log.ErrorContext(r.Context(), "page not rendered", "pattern", r.Pattern, "error", err.Error())
 		b.Reset()
 		status = http.StatusInternalServerError
-		if err := ErrorPage(p.View(r), status).Render(r.Context(), &b); err != nil {
+		if err := ErrorPage(p.View(r), status).Render(r.Context(), b); err != nil {
 			http.Error(w, http.StatusText(status), status)
 			return
 		}

@@ -2,6 +2,8 @@ package web
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,6 +57,8 @@ type View struct {
 	Path string
 
 	localizer *i18n.Localizer
+	// texts are the messages without plural forms, by id.
+	texts map[string]text
 }
 
 // T returns the text of a message in the reader's language. args are pairs of
@@ -62,6 +66,9 @@ type View struct {
 // An id that has no message is returned as it is; tests find it before a
 // reader does.
 func (v View) T(id string, args ...any) string {
+	if t, ok := v.texts[id]; ok {
+		return t.with(args)
+	}
 	c := &i18n.LocalizeConfig{MessageID: id}
 	if len(args) > 0 {
 		data := make(map[string]any, len(args)/2)
@@ -79,6 +86,43 @@ func (v View) T(id string, args ...any) string {
 		return id
 	}
 	return text
+}
+
+// text is a message without plural forms, cut at its placeholders: a piece,
+// then a name and the piece after it, and so on. A page has hundreds of them,
+// and the bundle negotiates the language and runs a template for each.
+type text struct {
+	first string
+	rest  []struct{ name, after string }
+}
+
+var placeholder = regexp.MustCompile(`\{\{\.(\w+)\}\}`)
+
+// parseText cuts a message; it is false if that has more than placeholders.
+func parseText(message string) (t text, ok bool) {
+	pieces, names := placeholder.Split(message, -1), placeholder.FindAllStringSubmatch(message, -1)
+	t.first = pieces[0]
+	for i, name := range names {
+		t.rest = append(t.rest, struct{ name, after string }{name[1], pieces[i+1]})
+	}
+	return t, !slices.ContainsFunc(pieces, func(piece string) bool { return strings.Contains(piece, "{{") })
+}
+
+// with is the text with the values of T for its placeholders.
+func (t text) with(args []any) string {
+	if len(t.rest) == 0 {
+		return t.first
+	}
+	b := []byte(t.first)
+	for _, part := range t.rest {
+		for i := 0; i+1 < len(args); i += 2 {
+			if args[i] == part.name {
+				b = fmt.Append(b, args[i+1])
+			}
+		}
+		b = append(b, part.after...)
+	}
+	return string(b)
 }
 
 // Name returns a person's name as the reader can read it.
@@ -139,10 +183,11 @@ func (v View) ShortWeekday(t time.Time) string {
 // Time returns the time of day of t, such as 14:30.
 func (v View) Time(t time.Time) string { return v.In(t).Format("15:04") }
 
+// separators are what people write into phone numbers and tel: links do without.
+var separators = strings.NewReplacer(" ", "", "-", "")
+
 // tel is a phone number as a tel: link wants it.
-func tel(number string) string {
-	return "tel:" + strings.NewReplacer(" ", "", "-", "").Replace(number)
-}
+func tel(number string) string { return "tel:" + separators.Replace(number) }
 
 // spaced is a phone number as people read it: a mobile number of China in
 // groups of three, four and four digits, another as it is.

@@ -77,6 +77,26 @@ func TestDatesInWords(t *testing.T) {
 	}
 }
 
+func TestValuesInMessages(t *testing.T) {
+	texts := fstest.MapFS{
+		"zh-CN.toml": {Data: []byte("\"a.plain\" = \"没有\"\n\"a.span\" = \"{{.From}}到{{.To}}，从{{.From}}起\"\n\"a.template\" = \"{{if .Late}}晚{{else}}早{{end}} {{.From}}\"")},
+		"en.toml":    {Data: []byte("\"a.plain\" = \"none\"\n\"a.span\" = \"{{.From}} to {{.To}}, from {{.From}} on\"\n\"a.template\" = \"{{if .Late}}late{{else}}early{{end}} {{.From}}\"")},
+	}
+	v := view(t, newPages(t, Options{Messages: []fs.FS{texts}}), "zh")
+	for _, c := range []struct{ got, want string }{
+		{v.T("a.plain"), "没有"},
+		{v.T("a.plain", "From", 1), "没有"},
+		{v.T("a.span", "To", "十点", "From", 9), "9到十点，从9起"},
+		{v.T("a.span", "From", "{{.To}}", "To", 10), "{{.To}}到10，从{{.To}}起"},
+		{v.T("a.template", "Late", true, "From", 9), "晚 9"},
+		{v.T("a.missing"), "a.missing"},
+	} {
+		if c.got != c.want {
+			t.Errorf("%q, want %q", c.got, c.want)
+		}
+	}
+}
+
 func TestMessagesOfServices(t *testing.T) {
 	texts := fstest.MapFS{
 		"zh-CN.toml": {Data: []byte(`"a.seats" = "{{.Name}}还剩{{.Count}}个座位"`)},
