@@ -291,11 +291,11 @@ func (s *service) changeView(r *http.Request, old bookingView, start time.Time, 
 	}
 	venue := venueView{Venue: *old.Offered, trail: t, Changing: &old.Booking}
 	date := DateOf(start, loc)
-	taken, err := s.taken(r.Context(), old.Venue, date, 1)
+	taken, err := s.takenInARow(r.Context(), venue.Venue, date, 1)
 	if err != nil {
 		return p, err
 	}
-	p = changeView{Old: old, New: venue.dayOf(date, now, loc, taken), trail: t, Start: start}
+	p = changeView{Old: old, New: venue.dayOf(date, now, loc, taken[0]), trail: t, Start: start}
 	p.Choices = p.New.Choices(start)
 	length := old.End.Sub(old.Start)
 	for _, c := range p.Choices {

@@ -1,7 +1,6 @@
 package booking
 
 import (
-	"context"
 	"net/http"
 	"slices"
 	"time"
@@ -206,15 +205,6 @@ func (s *service) chosenDay(v Venue, text string) (Date, error) {
 	return s.today(), nil
 }
 
-// taken is what is taken of a venue on some days from one on.
-func (s *service) taken(ctx context.Context, venue string, first Date, days int) ([]Taken, error) {
-	loc := s.location()
-	from, _ := first.Bounds(loc)
-	_, to := first.AddDays(days - 1).Bounds(loc)
-	taken, err := s.store.Taken(ctx, []string{venue}, from, to)
-	return taken[venue], err
-}
-
 func (s *service) dayView(r *http.Request) (p dayView, err error) {
 	if p.venueView, err = s.venueView(r); err != nil {
 		return p, err
@@ -223,11 +213,11 @@ func (s *service) dayView(r *http.Request) (p dayView, err error) {
 	if p.Date, err = s.chosenDay(p.Venue, r.URL.Query().Get("date")); err != nil {
 		return p, err
 	}
-	taken, err := s.taken(r.Context(), p.Venue.Name, p.Date, 1)
+	taken, err := s.takenInARow(r.Context(), p.Venue, p.Date, 1)
 	if err != nil {
 		return p, err
 	}
-	p.Day = p.dayOf(p.Date, now, loc, taken)
+	p.Day = p.dayOf(p.Date, now, loc, taken[0])
 	p.Attendance = p.Day.attendance(p.Venue)
 	from, to := p.Date.Bounds(loc)
 	for _, c := range p.Venue.only(p.Place).Closures {
@@ -299,12 +289,12 @@ func (s *service) weekView(r *http.Request) (p weekView, err error) {
 	last := p.Venue.LastDay(now, loc)
 	shown := min(max(date.DaysSince(today), 0), last.DaysSince(today))
 	p.Date = today.AddDays(shown / weekDays * weekDays)
-	taken, err := s.taken(r.Context(), p.Venue.Name, p.Date, weekDays)
+	taken, err := s.takenInARow(r.Context(), p.Venue, p.Date, weekDays)
 	if err != nil {
 		return p, err
 	}
 	for i := range weekDays {
-		p.Days = append(p.Days, p.dayOf(p.Date.AddDays(i), now, loc, taken))
+		p.Days = append(p.Days, p.dayOf(p.Date.AddDays(i), now, loc, taken[i]))
 	}
 	if p.Date != today {
 		d := p.Date.AddDays(-weekDays)
@@ -355,11 +345,13 @@ func (p weekView) span(v web.View) string {
 	return v.ShortDay(p.Days[0].Date.Noon(v.Location)) + "–" + v.ShortDay(p.Days[len(p.Days)-1].Date.Noon(v.Location))
 }
 
+// weekStates are the states of a slot as the table of a week has them.
+var weekStates = map[SlotState]web.WeekState{
+	SlotFree: web.WeekFree, SlotFull: web.WeekFull, SlotPast: web.WeekPast, SlotClosed: web.WeekClosed,
+}
+
 func (p weekView) cell(v web.View, o Offer) web.WeekCell {
-	states := map[SlotState]web.WeekState{
-		SlotFree: web.WeekFree, SlotFull: web.WeekFull, SlotPast: web.WeekPast, SlotClosed: web.WeekClosed,
-	}
-	c := web.WeekCell{State: states[o.State], Href: p.href(o, v.Location)}
+	c := web.WeekCell{State: weekStates[o.State], Href: p.href(o, v.Location)}
 	mine := p.at(o.Slot)
 	switch {
 	case mine != nil && p.Changing != nil && mine.ID == p.Changing.ID:

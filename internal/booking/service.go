@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"slices"
 	"strings"
 	"time"
 
@@ -278,22 +277,38 @@ func (s *service) days(ctx context.Context, venues []Venue, date Date) ([]Day, e
 
 // inARow are some days in a row of a venue at a glance, read in one query.
 func (s *service) inARow(ctx context.Context, v Venue, first Date, n int) ([]Day, error) {
-	loc := s.location()
-	from, _ := first.Bounds(loc)
-	_, to := first.AddDays(n - 1).Bounds(loc)
-	taken, err := s.store.Taken(ctx, []string{v.Name}, from, to)
+	taken, err := s.takenInARow(ctx, v, first, n)
 	if err != nil {
 		return nil, err
 	}
 	days := make([]Day, n)
 	for i := range days {
-		day := first.AddDays(i)
-		from, to := day.Bounds(loc)
-		busy := v.Busy(Slot{from, to})
-		on := slices.DeleteFunc(slices.Clone(taken[v.Name]), func(t Taken) bool { return !t.Overlaps(busy) })
-		days[i] = DayOf(v, day, s.clock.Now(), loc, on)
+		days[i] = DayOf(v, first.AddDays(i), s.clock.Now(), s.location(), taken[i])
 	}
 	return days, nil
+}
+
+// takenInARow is what is taken of a venue on each of some days in a row, read
+// in one query.
+func (s *service) takenInARow(ctx context.Context, v Venue, first Date, n int) ([][]Taken, error) {
+	loc := s.location()
+	from, _ := first.Bounds(loc)
+	_, to := first.AddDays(n - 1).Bounds(loc)
+	all, err := s.store.Taken(ctx, []string{v.Name}, from, to)
+	if err != nil {
+		return nil, err
+	}
+	taken := make([][]Taken, n)
+	for i := range taken {
+		from, to := first.AddDays(i).Bounds(loc)
+		busy := v.Busy(Slot{from, to})
+		for _, t := range all[v.Name] {
+			if t.Overlaps(busy) {
+				taken[i] = append(taken[i], t)
+			}
+		}
+	}
+	return taken, nil
 }
 
 // eraseEvery is how often what is past its retention is looked for.

@@ -130,8 +130,8 @@ func (s *service) desk(r *http.Request, page string) (desk, error) {
 	if p, ok := identity.FromContext(r.Context()); ok {
 		d.Manager = p.Has(identity.Manager)
 	}
-	requests, err := s.store.Requested(r.Context())
-	d.Requests = len(requests)
+	var err error
+	d.Requests, err = s.store.CountRequested(r.Context())
 	return d, err
 }
 

@@ -3,6 +3,7 @@ package booking
 import (
 	"cmp"
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -16,7 +17,7 @@ import (
 type deskRow struct {
 	Booking
 	// At is the venue, with a display name only if it was retired.
-	At Venue
+	At *Venue
 	// CanCheckIn says that the person may come now.
 	CanCheckIn bool
 }
@@ -27,7 +28,7 @@ type boardVenue struct {
 	// Refusal is why nothing can be booked on this day; nil on days that are open.
 	Refusal *Refusal
 	// Live are the bookings that hold their place, Ended those that were given up.
-	Live, Ended []deskRow
+	Live, Ended []*deskRow
 	// Free are the slots that the staff can still give away.
 	Free []Offer
 	// Closed are the closures of the day.
@@ -43,10 +44,10 @@ type boardView struct {
 	// Query is a name or phone number that was looked for, Found whose
 	// bookings of the day match it.
 	Query string
-	Found []deskRow
+	Found []*deskRow
 	// Attention is what cannot wait: unanswered requests, offers that run out,
 	// bookings about to be released.
-	Attention []deskRow
+	Attention []*deskRow
 	Venues    []boardVenue
 }
 
@@ -96,15 +97,18 @@ func (s *service) board(ctx context.Context, p *boardView) error {
 	rows := rowsOf(bookings, venues, names, p.Now)
 	p.Attention = attention(rows, rowsOf(requests, venues, names, p.Now), p.Now)
 	p.Found = foundIn(rows, p.Query)
-	taken := map[string][]Taken{}
-	for _, b := range bookings {
-		if b.Live() {
-			taken[b.Venue] = append(taken[b.Venue], Taken{Place: b.Place, Slot: Slot{b.Start, b.busyUntil}})
+	taken, live, ended := map[string][]Taken{}, map[string][]*deskRow{}, map[string][]*deskRow{}
+	for _, row := range rows {
+		if row.Live() {
+			live[row.Venue] = append(live[row.Venue], row)
+			taken[row.Venue] = append(taken[row.Venue], Taken{Place: row.Place, Slot: Slot{row.Start, row.busyUntil}})
+		} else {
+			ended[row.Venue] = append(ended[row.Venue], row)
 		}
 	}
 	for _, v := range venues {
 		day := dayFor(v, p.Date, Asker{Staff: true}, p.Now, p.Location, taken[v.Name])
-		at := boardVenue{Venue: v, Refusal: day.Refusal, Free: day.FreeSlots()}
+		at := boardVenue{Venue: v, Refusal: day.Refusal, Free: day.FreeSlots(), Live: live[v.Name], Ended: ended[v.Name]}
 		for _, c := range v.Closures {
 			if c.Overlaps(Slot{from, to}) {
 				at.Closed = append(at.Closed, c)
@@ -115,28 +119,13 @@ func (s *service) board(ctx context.Context, p *boardView) error {
 				at.Waiting++
 			}
 		}
-		p.Venues = append(p.Venues, at.with(rows))
+		p.Venues = append(p.Venues, at)
+		delete(live, v.Name)
 	}
-	for name, title := range names {
-		if at := (boardVenue{Venue: Venue{Name: name, DisplayName: title}}).with(rows); !slices.ContainsFunc(venues, func(v Venue) bool { return v.Name == name }) && len(at.Live) > 0 {
-			p.Venues = append(p.Venues, at)
-		}
+	for _, name := range slices.Sorted(maps.Keys(live)) { // of venues that were retired
+		p.Venues = append(p.Venues, boardVenue{Venue: Venue{Name: name, DisplayName: names[name]}, Live: live[name], Ended: ended[name]})
 	}
 	return nil
-}
-
-// with is a venue of the board with its bookings.
-func (at boardVenue) with(rows []deskRow) boardVenue {
-	for _, row := range rows {
-		switch {
-		case row.Venue != at.Name:
-		case row.Live():
-			at.Live = append(at.Live, row)
-		default:
-			at.Ended = append(at.Ended, row)
-		}
-	}
-	return at
 }
 
 // deskEarly is how long before the start the desk is offered to check somebody
@@ -144,12 +133,14 @@ func (at boardVenue) with(rows []deskRow) boardVenue {
 const deskEarly = 12 * time.Hour
 
 // rowsOf are bookings with their venues.
-func rowsOf(bookings []Booking, venues []Venue, names map[string]string, now time.Time) []deskRow {
-	rows := make([]deskRow, len(bookings))
+func rowsOf(bookings []Booking, venues []Venue, names map[string]string, now time.Time) []*deskRow {
+	rows := make([]*deskRow, len(bookings))
 	for i, b := range bookings {
-		rows[i] = deskRow{Booking: b, At: Venue{Name: b.Venue, DisplayName: names[b.Venue]}}
-		if n := slices.IndexFunc(venues, func(v Venue) bool { return v.Name == b.Venue }); n >= 0 {
-			rows[i].At = venues[n]
+		at := slices.IndexFunc(venues, func(v Venue) bool { return v.Name == b.Venue })
+		if at >= 0 {
+			rows[i] = &deskRow{Booking: b, At: &venues[at]}
+		} else {
+			rows[i] = &deskRow{Booking: b, At: &Venue{Name: b.Venue, DisplayName: names[b.Venue]}}
 		}
 		rows[i].CanCheckIn = b.CheckedInAt.IsZero() && b.Start.Sub(now) < deskEarly && CheckCheckIn(b, true, now) == nil
 	}
@@ -158,7 +149,7 @@ func rowsOf(bookings []Booking, venues []Venue, names map[string]string, now tim
 
 // attention is what cannot wait, the most urgent first: of a day's bookings
 // and of all requests.
-func attention(day, requests []deskRow, now time.Time) []deskRow {
+func attention(day, requests []*deskRow, now time.Time) []*deskRow {
 	rows := slices.Clone(requests)
 	for _, row := range day {
 		late := row.State == StateBooked && row.Start.Before(now) && row.CheckedInAt.IsZero()
@@ -166,17 +157,17 @@ func attention(day, requests []deskRow, now time.Time) []deskRow {
 			rows = append(rows, row)
 		}
 	}
-	slices.SortStableFunc(rows, func(a, b deskRow) int { return cmp.Compare(a.DueAt.Unix(), b.DueAt.Unix()) })
+	slices.SortStableFunc(rows, func(a, b *deskRow) int { return cmp.Compare(a.DueAt.Unix(), b.DueAt.Unix()) })
 	return rows
 }
 
 // foundIn are the live bookings of people whose name or phone number has query in it.
-func foundIn(rows []deskRow, query string) []deskRow {
+func foundIn(rows []*deskRow, query string) []*deskRow {
 	if query == "" {
 		return nil
 	}
 	digits := strings.NewReplacer(" ", "", "-", "").Replace(query)
-	var found []deskRow
+	var found []*deskRow
 	for _, row := range rows {
 		name := strings.ToLower(width.Fold.String(row.Name))
 		if row.Live() && (strings.Contains(name, strings.ToLower(query)) || strings.Contains(row.Phone, digits)) {

@@ -51,10 +51,10 @@ func (s *service) staffBooking(r *http.Request) (p staffBookingView, err error) 
 	if err != nil {
 		return p, err
 	}
-	p.deskRow = rowsOf([]Booking{b}, venues, names, p.Now)[0]
+	p.deskRow = *rowsOf([]Booking{b}, venues, names, p.Now)[0]
 	offered := slices.ContainsFunc(venues, func(v Venue) bool { return v.Name == b.Venue })
 	p.CanAnswer = b.State == StateRequested && b.Start.After(p.Now)
-	p.CanCancel = b.Live() && CheckCancel(p.At, b, true, p.Now) == nil
+	p.CanCancel = b.Live() && CheckCancel(*p.At, b, true, p.Now) == nil
 	p.CanChange = p.CanCancel && b.State != StateHeld && offered && b.CheckedInAt.IsZero()
 	if by, ok := s.people.Person(b.BookedBy); ok && b.BookedBy != b.Person {
 		p.By = p.desk.Name(by.Name, by.LatinName)
@@ -220,7 +220,7 @@ func (s *service) staffChange(r *http.Request, form url.Values) (p staffChangeVi
 	others := slices.DeleteFunc(taken[p.At.Name], func(t Taken) bool {
 		return t.Place == p.Booking.Place && t.Start.Equal(p.Booking.Start)
 	})
-	p.Day = dayFor(p.At, date, Asker{Staff: true}, p.Now, p.Location, others)
+	p.Day = dayFor(*p.At, date, Asker{Staff: true}, p.Now, p.Location, others)
 	for _, offer := range p.Offers {
 		for _, c := range p.Day.Choices(offer.Start) {
 			if c.Slots == p.Slots {
@@ -295,7 +295,7 @@ func (s *service) changeAtDesk(w http.ResponseWriter, r *http.Request) {
 // requestsView is what the list of requests shows.
 type requestsView struct {
 	desk
-	Rows []deskRow
+	Rows []*deskRow
 }
 
 func (s *service) requestsPage(w http.ResponseWriter, r *http.Request) {

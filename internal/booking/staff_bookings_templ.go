@@ -350,7 +350,7 @@ func staffFacts(p staffBookingView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = web.Badge(rowTone(p.deskRow, p.Now), rowText(p.View, p.deskRow, p.Now)).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = web.Badge(rowTone(&p.deskRow, p.Now), rowText(p.View, &p.deskRow, p.Now)).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -421,9 +421,9 @@ func staffFacts(p staffBookingView) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var22 string
-		templ_7745c5c3_Var22, templ_7745c5c3_Err = templ.JoinStringErrs(placeText(p.View, p.At, p.Booking.Place))
+		templ_7745c5c3_Var22, templ_7745c5c3_Err = templ.JoinStringErrs(placeText(p.View, *p.At, p.Booking.Place))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `booking/staff_bookings.templ`, Line: 75, Col: 46}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `booking/staff_bookings.templ`, Line: 75, Col: 47}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var22))
 		if templ_7745c5c3_Err != nil {
@@ -953,9 +953,9 @@ func staffChangePage(p staffChangeView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var53 string
-			templ_7745c5c3_Var53, templ_7745c5c3_Err = templ.JoinStringErrs(placeText(p.View, p.At, p.Booking.Place))
+			templ_7745c5c3_Var53, templ_7745c5c3_Err = templ.JoinStringErrs(placeText(p.View, *p.At, p.Booking.Place))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `booking/staff_bookings.templ`, Line: 170, Col: 177}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `booking/staff_bookings.templ`, Line: 170, Col: 178}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var53))
 			if templ_7745c5c3_Err != nil {
@@ -986,7 +986,7 @@ func staffChangePage(p staffChangeView) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				if p.At.MaxSlots > 1 {
-					templ_7745c5c3_Err = web.Field(p.View, web.Input{ID: "slots", Name: "slots", Type: "select", Label: p.T("booking.howLong"), Value: strconv.Itoa(p.Slots), Options: lengths(p.View, p.At)}).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = web.Field(p.View, web.Input{ID: "slots", Name: "slots", Type: "select", Label: p.T("booking.howLong"), Value: strconv.Itoa(p.Slots), Options: lengths(p.View, *p.At)}).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -1068,7 +1068,7 @@ func staffChangePage(p staffChangeView) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				if p.At.Capacity() > 1 {
-					templ_7745c5c3_Err = web.Field(p.View, web.Input{ID: "place", Name: "place", Type: "select", Label: p.T("booking.staff.place"), Value: strconv.Itoa(p.Place), Options: placeOptions(p.View, p.At)}).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = web.Field(p.View, web.Input{ID: "place", Name: "place", Type: "select", Label: p.T("booking.staff.place"), Value: strconv.Itoa(p.Place), Options: placeOptions(p.View, *p.At)}).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

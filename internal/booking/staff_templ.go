@@ -261,7 +261,7 @@ func who(v web.View, name, phone string) templ.Component {
 }
 
 // rowState is what has become of a booking, in words.
-func rowState(d desk, row deskRow) templ.Component {
+func rowState(d *desk, row *deskRow) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -311,7 +311,7 @@ func rowState(d desk, row deskRow) templ.Component {
 
 // rowTime is the time of a booking, with its day if that is not on, as the way
 // to its page.
-func rowTime(d desk, row deskRow, on Date) templ.Component {
+func rowTime(d *desk, row *deskRow, on Date) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -392,7 +392,7 @@ func rowTime(d desk, row deskRow, on Date) templ.Component {
 }
 
 // rowActions are what is done with a booking most often.
-func rowActions(d desk, row deskRow, back string) templ.Component {
+func rowActions(d *desk, row *deskRow, back string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -585,7 +585,7 @@ func postButton(action, back, label, whose string) templ.Component {
 
 // deskTable are bookings, of a day or, if it is zero, of any. back is where its
 // buttons lead back to.
-func deskTable(d desk, caption string, rows []deskRow, on Date, withVenue bool, back string) templ.Component {
+func deskTable(d desk, caption string, rows []*deskRow, on Date, withVenue bool, back string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -606,7 +606,7 @@ func deskTable(d desk, caption string, rows []deskRow, on Date, withVenue bool, 
 			templ_7745c5c3_Var27 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = web.DataTable(web.Table{Caption: caption, Columns: deskColumns(d.View, rows, withVenue), Rows: deskCells(d, rows, on, withVenue, back)}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = web.DataTable(web.Table{Caption: caption, Columns: deskColumns(d.View, rows, withVenue), Rows: deskCells(&d, rows, on, withVenue, back)}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

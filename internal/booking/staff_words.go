@@ -19,8 +19,8 @@ func withDate(path string, d Date) string {
 }
 
 // rowText says what has become of a booking and what happens to it next.
-func rowText(v web.View, row deskRow, now time.Time) string {
-	b := row.Booking
+func rowText(v web.View, row *deskRow, now time.Time) string {
+	b := &row.Booking
 	due := ""
 	if !b.DueAt.IsZero() {
 		due = v.Time(b.DueAt)
@@ -41,8 +41,8 @@ func rowText(v web.View, row deskRow, now time.Time) string {
 }
 
 // rowTone is how a booking's state is shown.
-func rowTone(row deskRow, now time.Time) web.Tone {
-	b := row.Booking
+func rowTone(row *deskRow, now time.Time) web.Tone {
+	b := &row.Booking
 	switch {
 	case b.State == StateRequested, b.State == StateHeld, b.State == StateBooked && b.CheckedInAt.IsZero() && !b.DueAt.IsZero() && !b.Start.After(now):
 		return web.Warning
@@ -54,7 +54,7 @@ func rowTone(row deskRow, now time.Time) web.Tone {
 
 // deskColumns are the columns of a table of bookings. Those that would be
 // empty in all rows are left out.
-func deskColumns(v web.View, rows []deskRow, withVenue bool) []web.Column {
+func deskColumns(v web.View, rows []*deskRow, withVenue bool) []web.Column {
 	columns := []web.Column{{Label: v.T("booking.time")}, {Label: v.T("booking.staff.person")}}
 	if withVenue {
 		columns = append(columns, web.Column{Label: v.T("booking.staff.venue")})
@@ -72,24 +72,25 @@ func deskColumns(v web.View, rows []deskRow, withVenue bool) []web.Column {
 }
 
 // deskCells are the cells that belong to deskColumns.
-func deskCells(d desk, rows []deskRow, on Date, withVenue bool, back string) [][]templ.Component {
+func deskCells(d *desk, rows []*deskRow, on Date, withVenue bool, back string) [][]templ.Component {
 	cells := make([][]templ.Component, len(rows))
+	places, notes, actions := hasPlaces(d.View, rows), hasNotes(rows), hasActions(rows)
 	for i, row := range rows {
 		line := []templ.Component{rowTime(d, row, on), who(d.View, row.Name, row.Phone)}
-		place := placeText(d.View, row.At, row.Place)
+		place := placeText(d.View, *row.At, row.Place)
 		if withVenue {
 			if place != "" {
 				place = " " + place
 			}
 			line = append(line, web.Text(row.At.DisplayName+place))
-		} else if hasPlaces(d.View, rows) {
+		} else if places {
 			line = append(line, web.Text(place))
 		}
 		line = append(line, rowState(d, row))
-		if hasNotes(rows) {
+		if notes {
 			line = append(line, web.Text(row.Note))
 		}
-		if hasActions(rows) {
+		if actions {
 			line = append(line, rowActions(d, row, back))
 		}
 		cells[i] = line
@@ -97,16 +98,16 @@ func deskCells(d desk, rows []deskRow, on Date, withVenue bool, back string) [][
 	return cells
 }
 
-func hasPlaces(v web.View, rows []deskRow) bool {
-	return slices.ContainsFunc(rows, func(row deskRow) bool { return placeText(v, row.At, row.Place) != "" })
+func hasPlaces(v web.View, rows []*deskRow) bool {
+	return slices.ContainsFunc(rows, func(row *deskRow) bool { return placeText(v, *row.At, row.Place) != "" })
 }
 
-func hasNotes(rows []deskRow) bool {
-	return slices.ContainsFunc(rows, func(row deskRow) bool { return row.Note != "" })
+func hasNotes(rows []*deskRow) bool {
+	return slices.ContainsFunc(rows, func(row *deskRow) bool { return row.Note != "" })
 }
 
-func hasActions(rows []deskRow) bool {
-	return slices.ContainsFunc(rows, func(row deskRow) bool { return row.CanCheckIn || row.State == StateRequested })
+func hasActions(rows []*deskRow) bool {
+	return slices.ContainsFunc(rows, func(row *deskRow) bool { return row.CanCheckIn || row.State == StateRequested })
 }
 
 // lengths are how many slots in a row a booking may span.

@@ -86,7 +86,7 @@ func measurePages(ctx context.Context, b *bench) ([]row, error) {
 		{"a day, JSON", "", func(n int) string {
 			return "/booking/api/v1/venues/" + venueName(0) + "/availability?date=" + day(n)
 		}},
-		{"own bookings, page", resident.Token, func(int) string { return "/booking/bookings" }},
+		{"own bookings, page", resident.Token, func(int) string { return "/booking/bookings/" }},
 		{"the staff's day, page", staff.Token, func(n int) string { return "/booking/staff/?date=" + day(n) }},
 		{"use by month, page", staff.Token, func(int) string { return "/booking/staff/use" }},
 	}
