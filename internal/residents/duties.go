@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/uptrace/bun"
@@ -48,16 +49,32 @@ func (s *Store) Appoint(ctx context.Context, a Act, id uuid.UUID, duties []ident
 		if p, err = personIn(ctx, tx, id); err != nil {
 			return err
 		}
-		if !p.MovedAwayAt.IsZero() && len(duties) > 0 {
+		if !p.MovedAwayAt.IsZero() && p.Kind == Resident && len(duties) > 0 {
 			return fmt.Errorf("%w: who has moved away is charged with nothing", ErrInvalid)
 		}
 		if err := setDuties(ctx, tx, a, p, duties); err != nil {
 			return err
 		}
-		p, err = personIn(ctx, tx, id)
-		return err
+		if p, err = personIn(ctx, tx, id); err != nil {
+			return err
+		}
+		return leaveIn(ctx, tx, a, &p)
 	})
 	return p, err
+}
+
+// leaveIn notes that somebody has left who lives elsewhere and does not work
+// here any more, so that the record is erased in time; or has come back.
+func leaveIn(ctx context.Context, tx bun.Tx, a Act, p *Person) error {
+	left := len(p.Duties) == 0
+	if p.Kind != External || left == !p.MovedAwayAt.IsZero() {
+		return nil
+	}
+	p.MovedAwayAt = time.Time{}
+	if left {
+		p.MovedAwayAt = time.Unix(a.Now.Unix(), 0)
+	}
+	return saveIn(ctx, tx, a, p)
 }
 
 // setDuties gives and takes duties, each of which is audited.
@@ -169,6 +186,9 @@ func unnamed(ctx context.Context, tx bun.Tx, a Act, p Person) error {
 	}
 	now, err := personIn(ctx, tx, p.ID)
 	if err != nil {
+		return err
+	}
+	if err := leaveIn(ctx, tx, a, &now); err != nil {
 		return err
 	}
 	if now.Has(identity.Manager) {

@@ -23,7 +23,7 @@ const (
 const maxTries = 5
 
 type triesRow struct {
-	bun.BaseModel `bun:"table:tries"`
+	bun.BaseModel `bun:"table:tries,alias:tries"`
 
 	Subject string
 	Kind    string

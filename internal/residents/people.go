@@ -189,9 +189,11 @@ func (f Filter) where(q *bun.SelectQuery) *bun.SelectQuery {
 // are in all. It is audited as action, with how many were shown.
 func (s *Store) List(ctx context.Context, a Act, action string, f Filter, skip, limit int) (people []Person, all int, err error) {
 	err = s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
-		if all, err = f.where(tx.NewSelect().Model((*personRow)(nil)).Where("erasing_at IS NULL")).Count(ctx); err != nil {
+		n, err := f.where(tx.NewSelect().Model((*personRow)(nil)).Where("erasing_at IS NULL")).Count(ctx)
+		if err != nil {
 			return fmt.Errorf("counting people: %w", err)
 		}
+		all = int(n)
 		people, err = peopleIn(ctx, tx, func(q *bun.SelectQuery) *bun.SelectQuery {
 			return f.where(q).Order("estate", "building", "unit", "room", "name", "id").Offset(int64(skip)).Limit(int64(limit))
 		})

@@ -133,7 +133,7 @@ func (s *Store) CountOpen(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("counting requests: %w", err)
 	}
-	return n, nil
+	return int(n), nil
 }
 
 // Request is a request by its ID.
