@@ -80,7 +80,7 @@ func (s *Store) advanceWaiting(ctx context.Context, now time.Time, loc *time.Loc
 				Where("venue = ? AND state = ? AND start_at <= ?", name, EntryWaiting, now.Unix()).Exec(ctx); err != nil {
 				return fmt.Errorf("ending what came to nothing: %w", err)
 			}
-			v, err := knownVenueIn(ctx, tx, name, now)
+			v, err := knownVenueIn(ctx, in(tx), name, now)
 			if err != nil {
 				return err
 			}

@@ -63,7 +63,7 @@ func closeVenue(ctx context.Context, tx bun.Tx, o ClosureOrder) (Closure, []Affe
 	if err != nil {
 		return Closure{}, nil, err
 	}
-	v, err := venueIn(ctx, tx, o.Venue, o.Now)
+	v, err := venueIn(ctx, in(tx), o.Venue, o.Now)
 	if err == nil && o.Place != 0 && !v.hasPlace(o.Place) {
 		err = ErrNotFound
 	}
@@ -269,7 +269,7 @@ func (s *Store) Reopen(ctx context.Context, id uuid.UUID, now time.Time, loc *ti
 		if _, err := tx.NewUpdate().Model((*closureRow)(nil)).Set("ended_at = ?", now.Unix()).Where("id = ?", id).Exec(ctx); err != nil {
 			return fmt.Errorf("reopening after closure %s: %w", id, err)
 		}
-		v, err := knownVenueIn(ctx, tx, rows[0].Venue, now)
+		v, err := knownVenueIn(ctx, in(tx), rows[0].Venue, now)
 		if err != nil {
 			return err
 		}

@@ -274,6 +274,9 @@ func TestReopenPromotes(t *testing.T) {
 		e := join1(t, s, at(t, "music", "li", 9))
 		c, _ := close1(t, s, o)
 		entryIs(t, s, e.ID, EntryWaiting)
+		if again := join1(t, s, at(t, "music", "li", 9)); again.ID != e.ID {
+			t.Errorf("joined again: %s, not %s", again.ID, e.ID)
+		}
 		for range 2 { // again is no error
 			if err := s.Reopen(t.Context(), c.ID, o.Now, o.Location); err != nil {
 				t.Fatal(err)
@@ -299,7 +302,7 @@ func TestClosureAndBookingAtOnce(t *testing.T) {
 		close1(t, s, o)
 		// The rules of before the closure allow it; the database does not.
 		err = s.db.Write(t.Context(), func(ctx context.Context, tx bun.Tx) error {
-			_, _, err := book(ctx, tx, at(t, "music", "li", 9), v, true)
+			_, err := book(ctx, tx, at(t, "music", "li", 9), v, true)
 			return err
 		})
 		if !errors.Is(err, errLost) {

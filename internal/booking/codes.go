@@ -35,7 +35,7 @@ func (s *Store) CheckCode(ctx context.Context, venue, person, code string, now t
 	var refusal *Refusal
 	err := s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
 		refusal = nil
-		row, err := venueRowIn(ctx, tx, venue)
+		row, err := venueRowIn(ctx, in(tx), venue)
 		if err != nil {
 			return err
 		}

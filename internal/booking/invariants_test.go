@@ -54,7 +54,7 @@ func look(ctx context.Context, t rapid.TB, s *Store, now time.Time) whole {
 	w.entries = entriesOf(waiting)
 	w.venues = map[string]Venue{}
 	for _, row := range venues {
-		v, err := row.withClosures(ctx, db, now)
+		v, err := row.withClosures(ctx, s.db.Query, now)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -54,7 +54,7 @@ func (s *Store) Members(ctx context.Context, venue string) ([]Member, error) {
 // AddMember puts a person on a venue's list. Adding again is no error.
 func (s *Store) AddMember(ctx context.Context, m Member) error {
 	return s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
-		if _, err := venueRowIn(ctx, tx, m.Venue); err != nil {
+		if _, err := venueRowIn(ctx, in(tx), m.Venue); err != nil {
 			return err
 		}
 		row := memberRow{Venue: m.Venue, Person: m.Person, Name: m.Name, AddedBy: m.AddedBy, AddedAt: m.AddedAt.Unix()}

@@ -3,6 +3,7 @@ package booking
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -87,57 +88,69 @@ func (s *Store) Book(ctx context.Context, o Order) (b Booking, replayed bool, er
 			return Booking{}, false, err
 		}
 		err = s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
-			b, replayed, err = book(ctx, tx, o, v, known)
+			b, err = book(ctx, tx, o, v, known)
 			return err
 		})
 		if err == nil {
-			return b, replayed, nil
+			return b, false, nil
 		}
-		if !lost(err) {
+		// What cannot be done may have been done before. Almost no key was used
+		// before, so that this is looked for last.
+		if _, refused := errors.AsType[*Refusal](err); o.Key != "" && (refused || errors.Is(err, ErrTaken) || errors.Is(err, errKeyUsed)) {
+			b, err := s.madeUnder(ctx, o)
+			if !errors.Is(err, errKeyNew) {
+				return b, err == nil, err
+			}
+		}
+		if !lost(err) && !errors.Is(err, errKeyUsed) {
 			return Booking{}, false, err
 		}
 	}
 	return Booking{}, false, ErrTaken
 }
 
-func book(ctx context.Context, tx bun.Tx, o Order, v Venue, known bool) (b Booking, replayed bool, err error) {
-	id, err := newID()
-	if err != nil {
-		return b, false, err
-	}
-	if o.Key != "" {
-		result, err := takeKey(ctx, tx, o.BookedBy, o.Key, o.digest(), id, o.Now)
-		if err != nil {
-			return b, false, err
-		}
-		if result != id {
-			b, err = madeUnder(ctx, tx, o, result)
-			return b, true, err
-		}
-	}
+var (
+	// errKeyUsed means that something was done under the idempotency key before.
+	errKeyUsed = errors.New("the idempotency key was used")
+	// errKeyNew means that nothing was.
+	errKeyNew = errors.New("the idempotency key was not used")
+)
+
+func book(ctx context.Context, tx bun.Tx, o Order, v Venue, known bool) (Booking, error) {
 	if !known {
-		return b, false, refuse(RuleUnknownVenue, 0, "there is no venue %q to book", o.Venue)
+		return Booking{}, refuse(RuleUnknownVenue, 0, "there is no venue %q to book", o.Venue)
 	}
 	asker, err := o.asker(ctx, tx, v)
 	if err != nil {
-		return b, false, err
+		return Booking{}, err
 	}
 	if refusal := Check(v, o.Request, asker, o.Now, o.Location); refusal != nil {
-		return b, false, refusal
+		return Booking{}, refusal
 	}
-	b, err = hold(ctx, tx, v, o.booking(id, v), o.Place, atOnce, o.Location)
-	return b, false, err
+	id, err := newID()
+	if err != nil {
+		return Booking{}, err
+	}
+	var key []step
+	if o.Key != "" {
+		key = []step{keeping(o.key(), id, o.Now)}
+	}
+	return hold(ctx, tx, v, o.booking(id, v), o.Place, atOnce, o.Location, key...)
 }
 
-// madeUnder is a booking that was made under the order's key, as it was
-// answered then. Only the place is the one of now if any was asked for and it
-// was moved since.
-func madeUnder(ctx context.Context, tx bun.Tx, o Order, id uuid.UUID) (Booking, error) {
-	b, err := bookingIn(ctx, tx, Reach{Persons: []string{o.Person}}, id)
+// madeUnder is the booking that was made under the order's key, as it was
+// answered then, or errKeyNew. Only the place is the one of now if any was asked
+// for and it was moved since.
+func (s *Store) madeUnder(ctx context.Context, o Order) (Booking, error) {
+	id, err := resultUnder(ctx, s.db.Reader(), o.key())
+	if err != nil {
+		return Booking{}, err
+	}
+	b, err := s.Booking(ctx, Reach{Persons: []string{o.Person}}, id)
 	if err != nil || b.Sequence == 0 {
 		return b, err
 	}
-	v, err := knownVenueIn(ctx, tx, b.Venue, o.Now)
+	v, err := knownVenueIn(ctx, s.db.Query, b.Venue, o.Now)
 	if err != nil {
 		return b, err
 	}
@@ -150,23 +163,37 @@ func madeUnder(ctx context.Context, tx bun.Tx, o Order, id uuid.UUID) (Booking, 
 	return made, nil
 }
 
-// takeKey keeps an idempotency key for a result that is about to be made, and
-// returns the result that was made under it before, if one was. Nothing is
-// looked up for a key that is new, which almost all are.
-func takeKey(ctx context.Context, tx bun.Tx, person, key, digest string, result uuid.UUID, now time.Time) (uuid.UUID, error) {
-	row := idempotencyRow{Person: person, Key: key, Request: digest, Result: result, CreatedAt: now.Unix()}
-	inserted, err := database.Exec(ctx, tx, "INSERT INTO idempotency (person, key, request, result, created_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-		row.Person, row.Key, row.Request, row.Result, row.CreatedAt)
-	if err != nil {
-		return uuid.Nil, fmt.Errorf("keeping the idempotency key: %w", err)
+// usedKey is an idempotency key of a person and the digest of what was asked
+// for under it.
+type usedKey struct{ person, key, digest string }
+
+func (o Order) key() usedKey { return usedKey{o.BookedBy, o.Key, o.digest()} }
+
+// keeping keeps an idempotency key for a result that is about to be made;
+// errKeyUsed if it was used before. Nothing is looked up for a key that is new,
+// which almost all are.
+func keeping(k usedKey, result uuid.UUID, now time.Time) step {
+	return step{
+		Statement: database.Statement{
+			For:  "keeping the idempotency key",
+			Text: "INSERT INTO idempotency (person, key, request, result, created_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+			Args: []any{k.person, k.key, k.digest, result, now.Unix()},
+		},
+		rows:  1,
+		short: func(context.Context, bun.Tx, int64) error { return errKeyUsed },
 	}
-	if n, err := inserted.RowsAffected(); err != nil || n == 1 {
-		return result, err
-	}
-	if err := tx.NewSelect().Model(&row).Where("person = ? AND key = ?", person, key).Scan(ctx); err != nil {
+}
+
+// resultUnder is what was done under an idempotency key, or errKeyNew.
+func resultUnder(ctx context.Context, db bun.IDB, k usedKey) (uuid.UUID, error) {
+	var row idempotencyRow
+	err := db.NewSelect().Model(&row).Where("person = ? AND key = ?", k.person, k.key).Scan(ctx)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return uuid.Nil, errKeyNew
+	case err != nil:
 		return uuid.Nil, fmt.Errorf("looking for the idempotency key: %w", err)
-	}
-	if row.Request != digest {
+	case row.Request != k.digest:
 		return uuid.Nil, ErrKeyReused
 	}
 	return row.Result, nil
@@ -202,7 +229,7 @@ func actIn(ctx context.Context, tx bun.Tx, a Act, f change) (b Booking, changed 
 	if err != nil {
 		return before, false, err
 	}
-	v, err := knownVenueIn(ctx, tx, before.Venue, a.Now)
+	v, err := knownVenueIn(ctx, in(tx), before.Venue, a.Now)
 	if err != nil {
 		return before, false, err
 	}

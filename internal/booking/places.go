@@ -43,35 +43,76 @@ const (
 	lookFirst caution = true
 )
 
+// step is one of the statements that together do something.
+type step struct {
+	database.Statement
+
+	// rows is how many rows it affects if nothing is in the way; short says
+	// what is if it affected fewer.
+	rows  int64
+	short func(ctx context.Context, tx bun.Tx, affected int64) error
+}
+
+// take runs steps up to the first with something in its way. What is behind
+// that may have been run as well if all are sent at once: the transaction
+// cannot go on then.
+func take(ctx context.Context, tx bun.Tx, how caution, steps ...step) error {
+	for len(steps) > 0 {
+		now := len(steps)
+		if how == lookFirst {
+			now = 1
+		}
+		statements := make([]database.Statement, now)
+		for i, s := range steps[:now] {
+			statements[i] = s.Statement
+		}
+		affected, err := database.Exec(ctx, tx, statements...)
+		if err != nil {
+			return err
+		}
+		for i, s := range steps[:now] {
+			if affected[i] < s.rows {
+				return s.short(ctx, tx, affected[i])
+			}
+		}
+		steps = steps[now:]
+	}
+	return nil
+}
+
 // hold gives a booking its place, the wanted one or the lowest that is free,
 // counts it against the person's limits and keeps it. The venue's other rules
-// were checked before.
-func hold(ctx context.Context, tx bun.Tx, v Venue, b Booking, wanted int, how caution, loc *time.Location) (Booking, error) {
+// were checked before. What else is to be done with it comes first.
+func hold(ctx context.Context, tx bun.Tx, v Venue, b Booking, wanted int, how caution, loc *time.Location, steps ...step) (Booking, error) {
 	b.busyUntil = v.Busy(b.Slot).End
 	b.Day = DateOf(b.Start, loc)
 	sure, err := choosePlace(ctx, tx, v, &b, wanted, how, loc)
 	if err != nil {
 		return b, err
 	}
-	if err := takeOrdinals(ctx, tx, v, b); err != nil {
-		return b, err
-	}
-	if err := takeCells(ctx, tx, b, sure); err != nil {
+	steps = append(steps, takingOrdinals(v, b)...)
+	steps = append(steps, takingCells(b, sure), keepingBooking(b))
+	if err := take(ctx, tx, how, steps...); err != nil {
 		return b, err
 	}
 	row := rowOf(b)
-	_, err = database.Exec(ctx, tx, "INSERT INTO bookings (id, venue, place, person, booked_by, name, phone, start_at, end_at, busy_until, day, note, "+
-		"state, reason, series, sequence, created_at, updated_at, checked_in_at, due_at) "+
-		"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "+
-		"place = EXCLUDED.place, start_at = EXCLUDED.start_at, end_at = EXCLUDED.end_at, busy_until = EXCLUDED.busy_until, day = EXCLUDED.day, "+
-		"state = EXCLUDED.state, reason = EXCLUDED.reason, sequence = EXCLUDED.sequence, updated_at = EXCLUDED.updated_at, "+
-		"checked_in_at = EXCLUDED.checked_in_at, due_at = EXCLUDED.due_at",
-		row.ID, row.Venue, row.Place, row.Person, row.BookedBy, row.Name, row.Phone, row.StartAt, row.EndAt, row.BusyUntil, row.Day, row.Note,
-		string(row.State), row.Reason, row.Series, row.Sequence, row.CreatedAt, row.UpdatedAt, row.CheckedInAt, row.DueAt)
-	if err != nil {
-		return b, fmt.Errorf("keeping the booking: %w", err)
-	}
 	return row.booking()
+}
+
+// keepingBooking keeps a booking that is new or was moved.
+func keepingBooking(b Booking) step {
+	row := rowOf(b)
+	return step{Statement: database.Statement{
+		For: "keeping the booking",
+		Text: "INSERT INTO bookings (id, venue, place, person, booked_by, name, phone, start_at, end_at, busy_until, day, note, " +
+			"state, reason, series, sequence, created_at, updated_at, checked_in_at, due_at) " +
+			"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET " +
+			"place = EXCLUDED.place, start_at = EXCLUDED.start_at, end_at = EXCLUDED.end_at, busy_until = EXCLUDED.busy_until, day = EXCLUDED.day, " +
+			"state = EXCLUDED.state, reason = EXCLUDED.reason, sequence = EXCLUDED.sequence, updated_at = EXCLUDED.updated_at, " +
+			"checked_in_at = EXCLUDED.checked_in_at, due_at = EXCLUDED.due_at",
+		Args: []any{row.ID, row.Venue, row.Place, row.Person, row.BookedBy, row.Name, row.Phone, row.StartAt, row.EndAt, row.BusyUntil, row.Day, row.Note,
+			string(row.State), row.Reason, row.Series, row.Sequence, row.CreatedAt, row.UpdatedAt, row.CheckedInAt, row.DueAt},
+	}}
 }
 
 // choosePlace sets the booking's place. Where there is no choice, and nothing
@@ -99,43 +140,43 @@ func choosePlace(ctx context.Context, tx bun.Tx, v Venue, b *Booking, wanted int
 	return false, nil
 }
 
-// takeCells takes a booking's cells; the primary key says whether they were
+// takingCells takes a booking's cells; the primary key says whether they were
 // free. A closure that came meanwhile is noticed here, in the same statement;
 // one that has passed is in nobody's way.
-func takeCells(ctx context.Context, tx bun.Tx, b Booking, onlyOne bool) error {
+func takingCells(b Booking, onlyOne bool) step {
 	from, to := Slot{b.Start, b.busyUntil}.Cells()
 	args := make([]any, 0, int(to-from)+6)
 	for c := from; c < to; c++ {
 		args = append(args, c)
 	}
 	since := latest(b.Start, b.UpdatedAt).Unix()
-	args = append(args, b.Venue, b.Place, b.Venue, since, b.End.Unix(), b.Place)
-	result, err := database.Exec(ctx, tx, "WITH span (cell) AS (VALUES (CAST(? AS BIGINT))"+strings.Repeat(", (?)", int(to-from)-1)+") "+
-		"INSERT INTO cells (venue, cell, place) SELECT ?, cell, ? FROM span WHERE NOT EXISTS ("+
-		"SELECT 1 FROM closures WHERE venue = ? AND ended_at IS NULL AND end_at > ? AND start_at < ? AND place IN (0, ?)) ON CONFLICT DO NOTHING", args...)
-	if err != nil {
-		return fmt.Errorf("taking place %d: %w", b.Place, err)
+	return step{
+		Statement: database.Statement{
+			For: fmt.Sprintf("taking place %d", b.Place),
+			Text: "WITH span (cell) AS (VALUES (CAST(? AS BIGINT))" + strings.Repeat(", (?)", int(to-from)-1) + ") " +
+				"INSERT INTO cells (venue, cell, place) SELECT ?, cell, ? FROM span WHERE NOT EXISTS (" +
+				"SELECT 1 FROM closures WHERE venue = ? AND ended_at IS NULL AND end_at > ? AND start_at < ? AND place IN (0, ?)) ON CONFLICT DO NOTHING",
+			Args: append(args, b.Venue, b.Place, b.Venue, since, b.End.Unix(), b.Place),
+		},
+		rows: to - from,
+		short: func(ctx context.Context, tx bun.Tx, taken int64) error {
+			switch {
+			case !onlyOne:
+				return errLost
+			case taken > 0:
+				return ErrTaken
+			}
+			closed, err := tx.NewSelect().Model((*closureRow)(nil)).
+				Where("venue = ? AND ended_at IS NULL AND end_at > ? AND start_at < ? AND place IN (0, ?)", b.Venue, since, b.End.Unix(), b.Place).Exists(ctx)
+			switch {
+			case err != nil:
+				return fmt.Errorf("looking for closures: %w", err)
+			case closed:
+				return errLost // the next attempt knows the closure, and names it
+			}
+			return ErrTaken
+		},
 	}
-	n, err := result.RowsAffected()
-	switch {
-	case err != nil:
-		return fmt.Errorf("taking place %d: %w", b.Place, err)
-	case n == to-from:
-		return nil
-	case !onlyOne:
-		return errLost
-	case n > 0:
-		return ErrTaken
-	}
-	closed, err := tx.NewSelect().Model((*closureRow)(nil)).
-		Where("venue = ? AND ended_at IS NULL AND end_at > ? AND start_at < ? AND place IN (0, ?)", b.Venue, since, b.End.Unix(), b.Place).Exists(ctx)
-	switch {
-	case err != nil:
-		return fmt.Errorf("looking for closures: %w", err)
-	case closed:
-		return errLost // the next attempt knows the closure, and names it
-	}
-	return ErrTaken
 }
 
 // free gives a booking's cells back, and what it counts for if forget says so.
@@ -159,56 +200,56 @@ func freeOrdinals(ctx context.Context, tx bun.Tx, b Booking) error {
 	return nil
 }
 
-// takeOrdinals counts a booking against the venue's limits of a day and a
+// takingOrdinals counts a booking against the venue's limits of a day and a
 // week. After a Refusal it is counted against neither.
-func takeOrdinals(ctx context.Context, tx bun.Tx, v Venue, b Booking) error {
-	for _, limit := range []struct {
-		rule   Rule
-		period string
-		count  int
-		text   string
-	}{
+func takingOrdinals(v Venue, b Booking) []step {
+	var steps []step
+	for _, limit := range []limit{
 		{RuleDailyLimit, b.Day.String(), v.DailyLimit, "%d bookings are held on that day already; the venue allows %d"},
 		{RuleWeeklyLimit, b.Day.Week(), v.WeeklyLimit, "%d bookings are held in that week already; the venue allows %d"},
 	} {
-		if limit.count == 0 {
-			continue
+		if limit.count > 0 {
+			steps = append(steps, limit.taking(b))
 		}
-		held, err := takeOrdinal(ctx, tx, b, limit.period, limit.count)
-		if err != nil {
-			return err
-		}
-		if held >= limit.count {
+	}
+	return steps
+}
+
+// limit is how many bookings a person may have at a venue in a period.
+type limit struct {
+	rule   Rule
+	period string
+	count  int
+	text   string
+}
+
+// taking takes the lowest ordinal that is free, in one statement: every one is
+// time that the one writer does not have for others.
+func (l limit) taking(b Booking) step {
+	return step{
+		Statement: database.Statement{
+			For: "counting the booking",
+			Text: "INSERT INTO quotas (venue, person, period, ordinal, booking) SELECT ?, ?, ?, next, ? " +
+				"FROM (SELECT COUNT(*) AS held, COALESCE(MIN(nth) FILTER (WHERE ordinal > nth), COUNT(*) + 1) AS next " +
+				"FROM (SELECT ordinal, ROW_NUMBER() OVER (ORDER BY ordinal) AS nth FROM quotas WHERE venue = ? AND person = ? AND period = ?) AS mine) AS counted " +
+				"WHERE held < ? ON CONFLICT DO NOTHING",
+			Args: []any{b.Venue, b.Person, l.period, b.ID, b.Venue, b.Person, l.period, l.count},
+		},
+		rows: 1,
+		short: func(ctx context.Context, tx bun.Tx, _ int64) error {
+			held, err := tx.NewSelect().Model((*quotaRow)(nil)).Where("venue = ? AND person = ? AND period = ?", b.Venue, b.Person, l.period).Count(ctx)
+			switch {
+			case err != nil:
+				return fmt.Errorf("counting the bookings held: %w", err)
+			case int(held) < l.count:
+				return errLost
+			}
 			if err := freeOrdinals(ctx, tx, b); err != nil {
 				return err
 			}
-			return refuse(limit.rule, limit.count, limit.text, held, limit.count)
-		}
+			return refuse(l.rule, l.count, l.text, held, l.count)
+		},
 	}
-	return nil
-}
-
-// takeOrdinal takes the lowest ordinal that is free, in one statement: every
-// one is time that the one writer of SQLite does not have for others. It
-// returns how many are held if that is too many, else 0.
-func takeOrdinal(ctx context.Context, tx bun.Tx, b Booking, period string, limit int) (held int, err error) {
-	const mine = "FROM quotas WHERE venue = ? AND person = ? AND period = ?"
-	result, err := database.Exec(ctx, tx, "INSERT INTO quotas (venue, person, period, ordinal, booking) SELECT ?, ?, ?, n, ? "+
-		"FROM (SELECT 1 AS n UNION SELECT ordinal + 1 AS n "+mine+") AS next "+
-		"WHERE n <= ? AND n NOT IN (SELECT ordinal "+mine+") AND (SELECT COUNT(*) "+mine+") < ? "+
-		"ORDER BY n LIMIT 1 ON CONFLICT DO NOTHING",
-		b.Venue, b.Person, period, b.ID, b.Venue, b.Person, period, limit, b.Venue, b.Person, period, b.Venue, b.Person, period, limit)
-	if err != nil {
-		return 0, fmt.Errorf("counting the booking: %w", err)
-	}
-	if n, err := result.RowsAffected(); err != nil || n == 1 {
-		return 0, err
-	}
-	n, err := tx.NewSelect().Model((*quotaRow)(nil)).Where("venue = ? AND person = ? AND period = ?", b.Venue, b.Person, period).Count(ctx)
-	if err == nil && int(n) < limit {
-		err = errLost
-	}
-	return int(n), err
 }
 
 // end ends a live booking: its place is free, its state says why. What nobody

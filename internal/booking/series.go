@@ -90,16 +90,21 @@ func bookSeries(ctx context.Context, tx bun.Tx, o SeriesOrder, slots []Slot) (uu
 		return uuid.Nil, nil, err
 	}
 	if o.Key != "" && !o.Try {
-		known, err := takeKey(ctx, tx, o.BookedBy, o.Key, digest("%s %s %t", o.digest(), o.Until, o.AllOrNothing), series, o.Now)
-		if err != nil {
-			return uuid.Nil, nil, err
-		}
-		if known != series {
+		key := usedKey{o.BookedBy, o.Key, digest("%s %s %t", o.digest(), o.Until, o.AllOrNothing)}
+		err := take(ctx, tx, lookFirst, keeping(key, series, o.Now))
+		if errors.Is(err, errKeyUsed) {
+			known, err := resultUnder(ctx, tx, key)
+			if err != nil {
+				return uuid.Nil, nil, err
+			}
 			weeks, err := madeSeries(ctx, tx, known)
 			return known, weeks, err
 		}
+		if err != nil {
+			return uuid.Nil, nil, err
+		}
 	}
-	v, err := venueIn(ctx, tx, o.Venue, o.Now)
+	v, err := venueIn(ctx, in(tx), o.Venue, o.Now)
 	if errors.Is(err, ErrNotFound) {
 		return uuid.Nil, nil, refuse(RuleUnknownVenue, 0, "there is no venue %q to book", o.Venue)
 	}

@@ -3,7 +3,6 @@ package booking
 import (
 	"context"
 	"crypto/rand"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -195,7 +194,7 @@ func (s *Store) RetireVenue(ctx context.Context, name string, now time.Time) err
 
 // VenueSpec is a venue as the manifest or a manager wrote it, or ErrNotFound.
 func (s *Store) VenueSpec(ctx context.Context, name string) (v1alpha1.Venue, error) {
-	row, err := venueRowIn(ctx, s.db.Reader(), name)
+	row, err := venueRowIn(ctx, s.db.Query, name)
 	if err != nil {
 		return v1alpha1.Venue{}, err
 	}
@@ -213,7 +212,7 @@ func (s *Store) Venues(ctx context.Context, now time.Time) ([]Venue, error) {
 	if err := s.db.Reader().NewSelect().Model(&rows).Where("retired_at IS NULL").Order("position", "name").Scan(ctx); err != nil {
 		return nil, fmt.Errorf("reading the venues: %w", err)
 	}
-	closures, err := closuresIn(ctx, s.db.Reader(), "", now)
+	closures, err := closuresIn(ctx, s.db.Query, "", now)
 	if err != nil {
 		return nil, err
 	}
@@ -250,7 +249,7 @@ func (s *Store) VenueNames(ctx context.Context) (map[string]string, error) {
 // venue; venues without attendants are not in it.
 func (s *Store) Attendants(ctx context.Context) (map[string][]Attendant, error) {
 	var rows []venueRow
-	if err := s.db.Reader().NewSelect().Model(&rows).Where("places <> '{}'").Scan(ctx); err != nil {
+	if err := s.db.Query(ctx, &rows, selectVenues+"WHERE places <> '{}'"); err != nil {
 		return nil, fmt.Errorf("reading the attendants: %w", err)
 	}
 	attendants := make(map[string][]Attendant, len(rows))
@@ -267,60 +266,75 @@ func (s *Store) Attendants(ctx context.Context) (map[string][]Attendant, error) 
 // Venue is a venue that can be booked, with the closures that have not ended,
 // or ErrNotFound.
 func (s *Store) Venue(ctx context.Context, name string, now time.Time) (Venue, error) {
-	return venueIn(ctx, s.db.Reader(), name, now)
+	return venueIn(ctx, s.db.Query, name, now)
 }
 
-func venueIn(ctx context.Context, db bun.IDB, name string, now time.Time) (Venue, error) {
-	row, err := venueRowIn(ctx, db, name)
+func venueIn(ctx context.Context, read query, name string, now time.Time) (Venue, error) {
+	row, err := venueRowIn(ctx, read, name)
 	if err != nil {
 		return Venue{}, err
 	}
 	if row.RetiredAt != nil {
 		return Venue{}, ErrNotFound
 	}
-	return row.withClosures(ctx, db, now)
+	return row.withClosures(ctx, read, now)
 }
 
 // knownVenueIn is a venue even if it was retired, with its closures, or
 // ErrNotFound.
-func knownVenueIn(ctx context.Context, db bun.IDB, name string, now time.Time) (Venue, error) {
-	row, err := venueRowIn(ctx, db, name)
+func knownVenueIn(ctx context.Context, read query, name string, now time.Time) (Venue, error) {
+	row, err := venueRowIn(ctx, read, name)
 	if err != nil {
 		return Venue{}, err
 	}
-	return row.withClosures(ctx, db, now)
+	return row.withClosures(ctx, read, now)
 }
 
-func venueRowIn(ctx context.Context, db bun.IDB, name string) (row venueRow, err error) {
-	err = db.NewSelect().Model(&row).Where("name = ?", name).Scan(ctx)
-	if errors.Is(err, sql.ErrNoRows) {
-		return row, ErrNotFound
+// query reads rows into dest, a pointer to a slice: beside the writers, or in
+// one's transaction.
+type query func(ctx context.Context, dest any, text string, args ...any) error
+
+// in is the query in a transaction.
+func in(tx bun.Tx) query {
+	return func(ctx context.Context, dest any, text string, args ...any) error {
+		return tx.NewRaw(text, args...).Scan(ctx, dest)
 	}
-	if err != nil {
-		return row, fmt.Errorf("reading venue %q: %w", name, err)
-	}
-	return row, nil
 }
 
-func (r venueRow) withClosures(ctx context.Context, db bun.IDB, now time.Time) (Venue, error) {
+const selectVenues = "SELECT name, position, spec, places, door_code, retired_at FROM venues "
+
+func venueRowIn(ctx context.Context, read query, name string) (venueRow, error) {
+	var rows []venueRow
+	if err := read(ctx, &rows, selectVenues+"WHERE name = ?", name); err != nil {
+		return venueRow{}, fmt.Errorf("reading venue %q: %w", name, err)
+	}
+	if len(rows) == 0 {
+		return venueRow{}, ErrNotFound
+	}
+	return rows[0], nil
+}
+
+func (r venueRow) withClosures(ctx context.Context, read query, now time.Time) (Venue, error) {
 	v, err := r.venue()
 	if err != nil {
 		return Venue{}, err
 	}
-	closures, err := closuresIn(ctx, db, r.Name, now)
+	closures, err := closuresIn(ctx, read, r.Name, now)
 	v.Closures = closures[r.Name]
 	return v, err
 }
 
 // closuresIn are the closures that have not ended, in order of time, by venue;
 // of one venue, or of all if the name is empty.
-func closuresIn(ctx context.Context, db bun.IDB, venue string, now time.Time) (map[string][]Closure, error) {
-	var rows []closureRow
-	q := db.NewSelect().Model(&rows).Where("end_at > ? AND ended_at IS NULL", now.Unix()).Order("start_at", "id")
+func closuresIn(ctx context.Context, read query, venue string, now time.Time) (map[string][]Closure, error) {
+	text, args := "", []any{now.Unix()}
 	if venue != "" {
-		q.Where("venue = ?", venue)
+		text, args = "AND venue = ? ", append(args, venue)
 	}
-	if err := q.Scan(ctx); err != nil {
+	var rows []closureRow
+	err := read(ctx, &rows, "SELECT id, venue, place, start_at, end_at, reason, made_by, created_at, ended_at FROM closures "+
+		"WHERE end_at > ? AND ended_at IS NULL "+text+"ORDER BY start_at, id", args...)
+	if err != nil {
 		return nil, fmt.Errorf("reading the closures: %w", err)
 	}
 	closures := map[string][]Closure{}
@@ -336,7 +350,7 @@ const doorCodeDigits = 6
 // DoorCode is the code on a venue's door by which people check in; it is made
 // when it is first asked for. Renewed, the one before is worth nothing.
 func (s *Store) DoorCode(ctx context.Context, venue string, renew bool) (code string, err error) {
-	row, err := venueRowIn(ctx, s.db.Reader(), venue)
+	row, err := venueRowIn(ctx, s.db.Query, venue)
 	if err != nil || row.DoorCode != "" && !renew {
 		return row.DoorCode, err
 	}
@@ -352,7 +366,7 @@ func (s *Store) DoorCode(ctx context.Context, venue string, renew bool) (code st
 		if _, err := q.Exec(ctx); err != nil {
 			return fmt.Errorf("keeping the door code of venue %q: %w", venue, err)
 		}
-		row, err = venueRowIn(ctx, tx, venue)
+		row, err = venueRowIn(ctx, in(tx), venue)
 		return err
 	})
 	return row.DoorCode, err

@@ -96,7 +96,18 @@ func (s *Store) Join(ctx context.Context, o Order) (e Entry, err error) {
 }
 
 func join(ctx context.Context, tx bun.Tx, o Order) (Entry, error) {
-	v, err := venueIn(ctx, tx, o.Venue, o.Now)
+	// First of all: who asks again because the answer was lost has an entry,
+	// even if the venue was closed meanwhile.
+	var mine []waitingRow
+	if err := tx.NewSelect().Model(&mine).Where("person = ? AND state IN (?, ?)", o.Person, EntryWaiting, EntryOffered).Scan(ctx); err != nil {
+		return Entry{}, fmt.Errorf("reading the waiting list: %w", err)
+	}
+	for _, row := range mine {
+		if row.Venue == o.Venue && row.Place == o.Place && row.StartAt == o.Start.Unix() && row.EndAt == o.End.Unix() {
+			return row.entry(), nil
+		}
+	}
+	v, err := venueIn(ctx, in(tx), o.Venue, o.Now)
 	if errors.Is(err, ErrNotFound) {
 		return Entry{}, refuse(RuleUnknownVenue, 0, "there is no venue %q to book", o.Venue)
 	}
@@ -112,15 +123,6 @@ func join(ctx context.Context, tx bun.Tx, o Order) (Entry, error) {
 	}
 	if !o.Start.After(o.Now) {
 		return Entry{}, refuse(RuleInThePast, 0, "the slot has begun already")
-	}
-	var mine []waitingRow
-	if err := tx.NewSelect().Model(&mine).Where("person = ? AND state IN (?, ?)", o.Person, EntryWaiting, EntryOffered).Scan(ctx); err != nil {
-		return Entry{}, fmt.Errorf("reading the waiting list: %w", err)
-	}
-	for _, row := range mine {
-		if row.Venue == o.Venue && row.Place == o.Place && row.StartAt == o.Start.Unix() && row.EndAt == o.End.Unix() {
-			return row.entry(), nil
-		}
 	}
 	if len(mine) >= maxWaiting {
 		return Entry{}, refuse(RuleWaitingLimit, maxWaiting, "one person waits for at most %d times", maxWaiting)

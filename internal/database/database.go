@@ -107,6 +107,7 @@ func connect(o Options) (db *DB, err error) {
 	if err != nil {
 		return nil, err
 	}
+	db.writer = db.writer.WithQueryHook(catchUpHook{})
 	db.repeated = func() {}
 	if o.OnRepeat != nil {
 		db.repeated = o.OnRepeat
@@ -143,7 +144,7 @@ func openSQLite(o Options) (*DB, error) {
 		engine: SQLite,
 		writes: newQueue(),
 
-		statements: statements{parsed: map[string]*sql.Stmt{}},
+		statements: newStatements(SQLite),
 
 		reader: bun.NewDB(reader, sqlitedialect.New()),
 		path:   o.Path,

@@ -72,7 +72,7 @@ func openPostgres(o Options) (*DB, error) {
 	if o.schema != "" {
 		path = o.schema + " in " + path
 	}
-	return &DB{engine: Postgres, writes: newQueue(), statements: statements{numbered: true}, writer: open(postgresWriters), reader: open(postgresReaders), path: path}, nil
+	return &DB{engine: Postgres, writes: newQueue(), statements: newStatements(Postgres), writer: open(postgresWriters), reader: open(postgresReaders), path: path}, nil
 }
 
 // parseDSN reads a connection string. The parser's own words are kept back:

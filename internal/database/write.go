@@ -5,10 +5,8 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/uptrace/bun"
 )
 
@@ -156,6 +154,9 @@ func (db *DB) runTogether(batch []*write, again bool) bool {
 				return err
 			}
 		}
+		if err := transactionOf(ctx).catchUp(ctx); err != nil {
+			return err
+		}
 		committing = true
 		return nil
 	})
@@ -177,21 +178,20 @@ func (db *DB) runTogether(batch []*write, again bool) bool {
 // within does a write within a savepoint. What the write itself fails with is
 // kept in it; an error is returned if the transaction cannot go on.
 func (w *write) within(ctx context.Context, tx bun.Tx) error {
-	ctx = context.WithValue(context.WithoutCancel(w.ctx), statementsKey{}, ctx.Value(statementsKey{}))
-	if _, err := Exec(ctx, tx, "SAVEPOINT one"); err != nil {
-		return err
-	}
+	t := transactionOf(ctx)
+	ctx = context.WithValue(context.WithoutCancel(w.ctx), transactionKey{}, t)
+	t.begin()
 	w.err = w.run(ctx, tx)
-	if isRepeatable(w.err) || IsStorageFault(w.err) {
+	switch {
+	case t.broken != nil:
+		return t.broken
+	case isRepeatable(w.err) || IsStorageFault(w.err):
 		return w.err
+	case w.err != nil:
+		return t.undo(ctx)
 	}
-	if w.err != nil {
-		if _, err := Exec(ctx, tx, "ROLLBACK TO SAVEPOINT one"); err != nil {
-			return err
-		}
-	}
-	_, err := Exec(ctx, tx, "RELEASE SAVEPOINT one")
-	return err
+	t.keep()
+	return nil
 }
 
 // transact runs f in a transaction. On PostgreSQL, who was turned away before
@@ -205,69 +205,14 @@ func (db *DB) transact(ctx context.Context, again bool, f func(ctx context.Conte
 		}
 	}
 	db.statements.parse(ctx, db.writer.DB)
-	ctx = context.WithValue(ctx, statementsKey{}, &db.statements)
-	return db.writer.RunInTx(ctx, &sql.TxOptions{Isolation: isolation}, f)
-}
-
-// statementsKey is where Write keeps the statements for what runs in it.
-type statementsKey struct{}
-
-// statements are those of the writer that are parsed once, by their text. Only
-// whose turn it is uses them.
-type statements struct {
-	numbered bool // parameters are $1, $2, …, and the driver keeps what it has parsed
-	parsed   map[string]*sql.Stmt
-	onFault  func(error)
-}
-
-// Exec runs a statement with bound parameters, written ?, in a transaction of
-// Write, whose context it needs. The statement is parsed once and kept: where
-// one writer does all the work, parsing would be half of it. There must be few
-// texts; what differs from call to call is a parameter.
-func Exec(ctx context.Context, tx bun.Tx, text string, args ...any) (sql.Result, error) {
-	s := ctx.Value(statementsKey{}).(*statements)
-	result, err := s.exec(ctx, tx.Tx, text, args)
-	if s.onFault != nil && IsStorageFault(err) {
-		s.onFault(err)
+	conn, err := db.writer.Conn(ctx)
+	if err != nil {
+		return err
 	}
-	return result, err
-}
-
-func (s *statements) exec(ctx context.Context, tx *sql.Tx, text string, args []any) (sql.Result, error) {
-	if s.numbered {
-		// Other statements have their values in the text and are not kept.
-		args = append([]any{pgx.QueryExecModeCacheStatement}, args...)
-		return tx.ExecContext(ctx, numbered(text), args...)
-	}
-	if parsed := s.parsed[text]; parsed != nil {
-		return tx.StmtContext(ctx, parsed).ExecContext(ctx, args...)
-	}
-	s.parsed[text] = nil // it is parsed before the next transaction: this one has the connection
-	return tx.ExecContext(ctx, text, args...)
-}
-
-// numbered writes the parameters of a statement, which has no ? elsewhere, as
-// PostgreSQL wants them.
-func numbered(text string) string {
-	var b strings.Builder
-	for i, part := range strings.Split(text, "?") {
-		if i > 0 {
-			fmt.Fprintf(&b, "$%d", i)
-		}
-		b.WriteString(part)
-	}
-	return b.String()
-}
-
-// parse parses what has been asked for since the last transaction. A statement
-// that cannot be parsed is left to say so where it is used.
-func (s *statements) parse(ctx context.Context, db *sql.DB) {
-	for text, parsed := range s.parsed {
-		if parsed != nil {
-			continue
-		}
-		if parsed, err := db.PrepareContext(ctx, text); err == nil {
-			s.parsed[text] = parsed
-		}
-	}
+	defer conn.Close() //nolint:errcheck // what became of the transaction is told by its end
+	t := &transaction{statements: &db.statements, conn: conn.Conn}
+	return conn.RunInTx(context.WithValue(ctx, transactionKey{}, t), &sql.TxOptions{Isolation: isolation}, func(ctx context.Context, tx bun.Tx) error {
+		t.tx = tx.Tx
+		return f(ctx, tx)
+	})
 }
