@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -27,7 +28,7 @@ func idpCommand() *cobra.Command {
 			for _, p := range proxies {
 				prefix, err := netip.ParsePrefix(p)
 				if err != nil {
-					return o.ReportEnd(err)
+					return o.ReportEnd(fmt.Errorf("--trusted-proxies: %w; write networks such as 10.244.0.0/16", err))
 				}
 				o.TrustedProxies = append(o.TrustedProxies, prefix)
 			}

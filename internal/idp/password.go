@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"encoding/base64"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -135,12 +136,15 @@ func repeats(s string) bool {
 	return len(slices.Compact(distinct)) <= 3
 }
 
-// leftOver is how many characters are left when common words, and then runs of
-// three or more, years and the same character again, count as one each at most.
+// date is a day as people write it without signs: a birthday.
+var date = regexp.MustCompile(`^(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])`)
+
+// leftOver is how many characters are left when common words and dates count
+// for nothing, and runs of three or more for one.
 func leftOver(s string, words []string) int {
 	count := 0
 	for s != "" {
-		if n := longestWord(s, words); n > 0 {
+		if n := max(longestWord(s, words), len(date.FindString(s))); n > 0 {
 			s = s[n:]
 			continue
 		}

@@ -137,6 +137,9 @@ func (p server) VerifyAuthRequest(ctx context.Context, r *op.Request[oidc.AuthRe
 	if r.Data.RequestParam != "" {
 		return nil, oidc.ErrRequestNotSupported()
 	}
+	if r.Data.RedirectURI == "" {
+		return nil, oidc.ErrInvalidRequestRedirectURI().WithDescription("redirect_uri is missing")
+	}
 	return p.legacy.VerifyAuthRequest(ctx, r)
 }
 
