@@ -382,9 +382,9 @@ func TestAPIStaffUse(t *testing.T) {
 	if l := read[useList](t, manager.want(200, "GET", use+"?from=2026-12&to=2026-12", "")); len(l.Use) != 0 {
 		t.Errorf("another month: %+v", l)
 	}
-	const table = "\ufeffvenue,displayName,month,status,bookings,minutes\n" +
-		"formula,\"'=HYPERLINK(\"\"http://evil\"\")\",2026-11,booked,1,60\n" +
-		"study,自习室,2026-11,booked,1,120\nstudy,自习室,2026-11,cancelled,1,60\n"
+	const table = "\ufeffvenue,displayName,month,status,bookings,minutes\r\n" +
+		"formula,\"'=HYPERLINK(\"\"http://evil\"\")\",2026-11,booked,1,60\r\n" +
+		"study,自习室,2026-11,booked,1,120\r\nstudy,自习室,2026-11,cancelled,1,60\r\n"
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+use+"?from=2026-01", nil)
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/negotiation"
@@ -84,7 +85,11 @@ func (s *service) deskUse(ctx context.Context, in *useInput) (*useOutput, error)
 	if negotiation.SelectQValueFast(in.Accept, []string{typeJSON, typeCSV}) == typeCSV {
 		out.ContentType = typeCSV + "; charset=utf-8"
 		out.Disposition = fmt.Sprintf("attachment; filename=%q", "use-"+list.From+"-"+list.To+".csv")
-		out.Body, err = useCSV(uses, names)
+		lines := [][]string{{"venue", "displayName", "month", "status", "bookings", "minutes"}}
+		for _, u := range uses {
+			lines = append(lines, []string{u.Venue, names[u.Venue], u.Month, string(u.State), strconv.Itoa(u.Bookings), strconv.Itoa(u.Minutes)})
+		}
+		out.Body, err = asCSV(lines)
 	} else {
 		list.Use = make([]apiUse, len(uses))
 		for i, u := range uses {

@@ -1,8 +1,6 @@
 package booking
 
 import (
-	"bytes"
-	"encoding/csv"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -203,18 +201,15 @@ func (s *service) useFile(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	var b bytes.Buffer
-	b.WriteString("\ufeff") // so that spreadsheets take it for UTF-8
-	file := csv.NewWriter(&b)
-	file.UseCRLF = true
-	if err := file.WriteAll(p.records()); err != nil {
-		s.fail(w, r, fmt.Errorf("writing the use of venues: %w", err))
+	file, err := asCSV(p.records())
+	if err != nil {
+		s.fail(w, r, err)
 		return
 	}
-	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	w.Header().Set("Content-Type", typeCSV+"; charset=utf-8")
 	w.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="use-%s-%s.csv"`, p.From, p.To))
 	w.Header().Set("Cache-Control", "no-store")
-	if _, err := w.Write(b.Bytes()); err != nil {
+	if _, err := w.Write(file); err != nil {
 		s.log.DebugContext(r.Context(), "file not delivered", "error", err.Error())
 	}
 }
@@ -223,25 +218,16 @@ func (s *service) useFile(w http.ResponseWriter, r *http.Request) {
 func (p useView) records() [][]string {
 	var headings []string
 	for _, c := range p.columns() {
-		headings = append(headings, harmless(c.Label))
+		headings = append(headings, c.Label)
 	}
 	records := [][]string{headings}
 	for _, u := range p.Rows {
 		records = append(records, []string{
-			harmless(u.Title), u.Month, strconv.Itoa(u.Kept), strconv.Itoa(u.Released), strconv.Itoa(u.Cancelled), strconv.Itoa(u.Other),
+			u.Title, u.Month, strconv.Itoa(u.Kept), strconv.Itoa(u.Released), strconv.Itoa(u.Cancelled), strconv.Itoa(u.Other),
 			hoursText(u.Minutes), shareText(u),
 		})
 	}
 	return records
-}
-
-// harmless is a text that no spreadsheet takes for a formula (OWASP, CSV
-// Injection).
-func harmless(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", []rune(text)[0]) {
-		return "'" + text
-	}
-	return text
 }
 
 // hoursText are minutes as hours with one decimal.
