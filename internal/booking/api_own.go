@@ -3,7 +3,6 @@ package booking
 import (
 	"context"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -78,16 +77,6 @@ func (s *service) getFeed(ctx context.Context, _ *struct{}) (*feedOutput, error)
 
 type makeFeedInput struct {
 	Language string `query:"language" enum:"zh-CN,en" default:"zh-CN" doc:"The language of the calendar."`
-
-	// The address that is asked leads to the community: the host answers for
-	// no other.
-	host string
-}
-
-// Resolve takes the host's name from the request.
-func (in *makeFeedInput) Resolve(ctx huma.Context) []error {
-	in.host = ctx.Host()
-	return nil
 }
 
 func (s *service) makeFeed(ctx context.Context, in *makeFeedInput) (*feedOutput, error) {
@@ -97,9 +86,8 @@ func (s *service) makeFeed(ctx context.Context, in *makeFeedInput) (*feedOutput,
 	if err != nil {
 		return nil, s.problem(ctx, err)
 	}
-	scheme := strings.ToLower(string(s.config().Release.Class.Gateway.Scheme))
 	return &feedOutput{Body: apiFeed{
-		Address:  scheme + "://" + in.host + "/" + Name + "/calendar/" + secret + ".ics",
+		Address:  s.site() + calendarPath + "/" + secret + icsSuffix,
 		Language: f.Language, CreatedAt: f.CreatedAt.In(s.location()),
 	}}, nil
 }
