@@ -63,13 +63,11 @@ type useOutput struct {
 }
 
 func (s *service) deskUse(ctx context.Context, in *useInput) (*useOutput, error) {
-	list := useList{From: in.From, To: in.To}
-	if list.To == "" {
-		list.To = monthOf(s.today())
+	from, to, err := useSpan(in.From, in.To, s.today())
+	if err != nil {
+		return nil, invalid("query", in.From+" "+in.To, err.Error())
 	}
-	if list.From == "" {
-		list.From = yearBefore(list.To)
-	}
+	list := useList{From: from, To: to}
 	if list.From > list.To {
 		return nil, invalid("query.from", list.From, "is after to")
 	}
@@ -101,17 +99,4 @@ func (s *service) deskUse(ctx context.Context, in *useInput) (*useOutput, error)
 		return nil, s.problem(ctx, err)
 	}
 	return out, nil
-}
-
-// monthOf writes a day's month as YYYY-MM.
-func monthOf(d Date) string { return d.utc().Format("2006-01") }
-
-// yearBefore is the month eleven months before one, so that both are within a
-// year of months.
-func yearBefore(month string) string {
-	d, err := ParseDate(month + "-01")
-	if err != nil {
-		return month // it was checked before
-	}
-	return monthOf(Date{Year: d.Year, Month: d.Month - 11, Day: 1})
 }

@@ -4,11 +4,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/linli-io/linli/internal/web"
 )
@@ -45,24 +43,21 @@ type useView struct {
 	Rows            []monthUse
 }
 
-// useMonths is how many months are shown and may be chosen from.
+// useMonths is how many months are shown if nobody says otherwise, offeredMonths
+// how many may be chosen from.
 const (
-	useMonths   = 12
-	usesMonths  = 60
-	monthLayout = "2006-01"
+	useMonths     = 12
+	offeredMonths = 60
 )
 
 // months are the last n months, this one first.
 func (d desk) months(n int) []string {
-	first := time.Date(d.today().Year, d.today().Month, 1, 0, 0, 0, 0, time.UTC)
 	months := make([]string, n)
 	for i := range months {
-		months[i] = first.AddDate(0, -i, 0).Format(monthLayout)
+		months[i] = monthsBefore(d.today(), i)
 	}
 	return months
 }
-
-var monthText = regexp.MustCompile(`^\d{4}-(0[1-9]|1[0-2])$`)
 
 // useView prepares the page and the table from an address.
 func (s *service) useView(r *http.Request) (p useView, err error) {
@@ -73,15 +68,8 @@ func (s *service) useView(r *http.Request) (p useView, err error) {
 	if p.Venues, err = s.store.Venues(ctx, p.Now); err != nil {
 		return p, err
 	}
-	latest := p.months(useMonths)
-	p.Venue, p.From, p.To = query.Get("venue"), query.Get("from"), query.Get("to")
-	if p.From == "" {
-		p.From = latest[len(latest)-1]
-	}
-	if p.To == "" {
-		p.To = latest[0]
-	}
-	if !monthText.MatchString(p.From) || !monthText.MatchString(p.To) {
+	p.Venue = query.Get("venue")
+	if p.From, p.To, err = useSpan(query.Get("from"), query.Get("to"), p.today()); err != nil {
 		return p, ErrNotFound
 	}
 	p.From, p.To = min(p.From, p.To), max(p.From, p.To)

@@ -165,7 +165,7 @@ func (p useView) venueOptions() []web.Option {
 }
 
 func (p useView) monthOptions() []web.Option {
-	months := p.months(usesMonths)
+	months := p.months(offeredMonths)
 	options := make([]web.Option, len(months))
 	for i, month := range months {
 		options[i] = web.Option{Value: month, Label: month}

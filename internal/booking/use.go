@@ -40,6 +40,31 @@ func (s *Store) Use(ctx context.Context, from, to string) ([]Use, error) {
 	return uses, nil
 }
 
+// useSpan is from which month to which use is asked for, YYYY-MM: up to this
+// one and from eleven months before if nothing else is said. It fails for what
+// is not a month.
+func useSpan(from, to string, today Date) (first, last string, err error) {
+	if to == "" {
+		to = monthsBefore(today, 0)
+	}
+	end, err := ParseDate(to + firstOfMonth)
+	if err != nil {
+		return "", "", fmt.Errorf("%q is not a month; write it as YYYY-MM", to)
+	}
+	if from == "" {
+		from = monthsBefore(end, useMonths-1)
+	}
+	if _, err := ParseDate(from + firstOfMonth); err != nil {
+		return "", "", fmt.Errorf("%q is not a month; write it as YYYY-MM", from)
+	}
+	return from, to, nil
+}
+
+// monthsBefore writes the month that is some before a day's as YYYY-MM.
+func monthsBefore(d Date, n int) string {
+	return Date{Year: d.Year, Month: d.Month - time.Month(n), Day: 1}.utc().Format("2006-01")
+}
+
 const (
 	// Days are compared as texts; not every month has a 31st.
 	firstOfMonth, lastOfMonth = "-01", "-31"

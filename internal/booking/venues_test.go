@@ -281,6 +281,22 @@ func TestUse(t *testing.T) {
 	})
 }
 
+func TestUseSpan(t *testing.T) {
+	today := Date{2026, 11, 22}
+	for _, c := range []struct{ from, to, first, last string }{
+		{"", "", "2025-12", "2026-11"},
+		{"2026-03", "", "2026-03", "2026-11"},
+		{"", "2026-01", "2025-02", "2026-01"},
+		{"2026-05", "2026-04", "2026-05", "2026-04"},
+		{"2026-13", "2026-04", "", ""}, {"2026-05", "2026", "", ""}, {"2026-05-01", "", "", ""}, {"", "x", "", ""},
+	} {
+		first, last, err := useSpan(c.from, c.to, today)
+		if first != c.first || last != c.last || (err == nil) != (c.first != "") {
+			t.Errorf("from %q to %q: %s, %s, %v", c.from, c.to, first, last, err)
+		}
+	}
+}
+
 func TestEraseWaitingAndClosures(t *testing.T) {
 	eachStore(t, func(t *testing.T, s *Store) {
 		book1(t, s, at(t, "music", "wang", 9))
