@@ -317,9 +317,7 @@ const eraseEvery = time.Hour
 // erase removes what is past its retention, at the start and then every hour.
 // A failure is logged and tried again the next hour.
 func (s *service) erase(ctx context.Context) error {
-	ticker := s.clock.NewTicker(eraseEvery)
-	defer ticker.Stop()
-	for {
+	return s.every(ctx, eraseEvery, func() {
 		n, err := s.store.Erase(ctx, s.clock.Now())
 		if err != nil && ctx.Err() == nil {
 			s.log.ErrorContext(ctx, "bookings past their retention were not erased", "error", err.Error())
@@ -328,12 +326,7 @@ func (s *service) erase(ctx context.Context) error {
 		if n > 0 {
 			s.log.InfoContext(ctx, "bookings past their retention erased", "bookings", n)
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C():
-		}
-	}
+	})
 }
 
 // advanceEvery is how often what happens by itself is looked for.
@@ -342,15 +335,22 @@ const advanceEvery = 10 * time.Second
 // advance has happen what happens by itself: holds end, no-shows are released,
 // who waits is offered what is free. A failure is logged and tried again.
 func (s *service) advance(ctx context.Context) error {
-	ticker := s.clock.NewTicker(advanceEvery)
-	defer ticker.Stop()
-	for {
+	return s.every(ctx, advanceEvery, func() {
 		done, err := s.store.Advance(ctx, s.clock.Now(), s.location())
 		if err != nil && ctx.Err() == nil {
 			s.log.ErrorContext(ctx, "what is due was not done", "error", err.Error())
 		}
 		s.metrics.released.Add(float64(done.Released))
 		s.metrics.expired.Add(float64(done.Expired))
+	})
+}
+
+// every calls f at once and then at intervals, until the context ends.
+func (s *service) every(ctx context.Context, interval time.Duration, f func()) error {
+	ticker := s.clock.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		f()
 		select {
 		case <-ctx.Done():
 			return nil
