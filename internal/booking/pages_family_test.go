@@ -100,7 +100,7 @@ func TestPagesForTheFamily(t *testing.T) {
 	li.page("/booking/bookings/?for="+mother, "理发")
 	chen := s.browser(t, "chen-yutong")
 	chen.lacks(chen.page(at9("barber"), "不能预约", "只接待60岁和以上"), "<textarea")
-	li.lacks(li.page(at9("choir"), "您和家人都不能预约", "只对会员开放"), "<textarea", "排队")
+	li.lacks(li.page(at9("choir"), "您和家人都不能预约", "只对会员开放"), "<textarea", "候补")
 	// A form that was kept from elsewhere is refused by the same rule.
 	status, _, page := chen.open(venuesPath+"barber/book", url.Values{"key": {uuid.NewString()}, "start": {nineAM}})
 	chen.has(page, "只接待60岁和以上")
@@ -244,6 +244,6 @@ func TestPagesCloseVenues(t *testing.T) {
 	s.api(t, "sun-li").want(201, "POST", v1+"/staff/closures",
 		`{"venue":"music","from":"2026-11-23T09:00:00+08:00","to":"2026-11-23T11:00:00+08:00","reason":"钢琴调音"}`)
 	li.page("/booking/venues/music?date=2026-11-23", "09:00–11:00", "钢琴调音", "不开放")
-	li.lacks(li.page(at9("music"), "钢琴调音"), "排队")
+	li.lacks(li.page(at9("music"), "钢琴调音"), "候补")
 	li.page("/booking/venues/music/week", `class="week-cell closed"`)
 }

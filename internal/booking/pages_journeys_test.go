@@ -27,7 +27,7 @@ func TestPagesWeek(t *testing.T) {
 	for at, want := range map[string][]string{
 		"周一 23日 09:00：": {"mine", mine, "我的"},
 		"周一 23日 10:00：": {"free", orderURL("music", moment(t, "2026-11-23T10:00:00+08:00")), "可约"},
-		"周二 24日 10:00：": {"full", orderURL("music", moment(t, "2026-11-24T10:00:00+08:00")), "排队"},
+		"周二 24日 10:00：": {"full", orderURL("music", moment(t, "2026-11-24T10:00:00+08:00")), "候补"},
 	} {
 		if strings.Join(got[at], " ") != strings.Join(want, " ") {
 			t.Errorf("%s: %v, want %v", at, got[at], want)
@@ -61,10 +61,10 @@ func TestPagesAttendants(t *testing.T) {
 	zhao.lacks(any, "王医生")
 	zhao.page(strings.Split(zhao.send(venuesPath+"clinic/book", zhao.fields(any)), "?")[0], "李医生")
 	chen := s.browser(t, "chen-yutong")
-	chen.page("/booking/venues/clinic?date=2026-11-24", "已约满，可排队")
+	chen.page("/booking/venues/clinic?date=2026-11-24", "已约满，可候补")
 	// The week of one of them, and the waiting list for one of them.
 	chen.page("/booking/venues/clinic/week?place=1", `aria-current="page"`, "王医生")
-	full := chen.page(venuesPath+"clinic/book?place=1&start="+url.QueryEscape("2026-11-24T09:00:00+08:00"), "王医生", "排队等位")
+	full := chen.page(venuesPath+"clinic/book?place=1&start="+url.QueryEscape("2026-11-24T09:00:00+08:00"), "王医生", "加入候补")
 	chen.page(chen.send(venuesPath+"clinic/wait", chen.fields(full)), "您是第1位", "王医生")
 	li.send(path+"/cancel", url.Values{})
 	chen.page("/booking/", "轮到您了")
@@ -139,7 +139,7 @@ func TestPagesChange(t *testing.T) {
 		t.Fatalf("changing: status %d", status)
 	}
 	page := li.page(day, "请选一个新的时间", "09:00–11:00", "现在的时间")
-	li.lacks(page, "排队")
+	li.lacks(page, "候补")
 	li.page(li.link(page, "看一周"), "原来", "就改到那时候")
 	confirm := li.link(page, "16:00–到17:00")
 	page = li.page(confirm, "改成这个时间吗", "09:00–11:00", "16:00开始")
@@ -200,7 +200,7 @@ func TestPagesWaitingList(t *testing.T) {
 	taken := chen.book("music", ten)
 	join := func(b browser, changes ...string) string {
 		t.Helper()
-		return b.send(venuesPath+"music/wait", b.fields(b.page(orderURL("music", moment(t, ten)), "这个时段约满了", "排队等位"), changes...))
+		return b.send(venuesPath+"music/wait", b.fields(b.page(orderURL("music", moment(t, ten)), "这个时段约满了", "加入候补"), changes...))
 	}
 	page := li.page(orderURL("music", moment(t, ten)))
 	entry := join(li, "for", li.who(page, "李小满"))
@@ -211,7 +211,7 @@ func TestPagesWaitingList(t *testing.T) {
 		t.Errorf("joined again: %s, first %s", again, zhaos)
 	}
 	wangs := join(wang)
-	zhao.page("/booking/bookings/", "排队中")
+	zhao.page("/booking/bookings/", "候补中")
 	if status, _, _ := wang.open(zhaos, nil); status != http.StatusNotFound {
 		t.Errorf("another's entry: status %d", status)
 	}
@@ -260,7 +260,7 @@ func TestPagesWaitingList(t *testing.T) {
 	again := chen.book("music", "2026-11-24T15:00:00+08:00")
 	form := wang.fields(wang.page(orderURL("music", moment(t, "2026-11-24T15:00:00+08:00"))))
 	entry = wang.send(venuesPath+"music/wait", form)
-	wang.page(wang.send(entry+"/leave", url.Values{}), "已经不在排队了")
+	wang.page(wang.send(entry+"/leave", url.Values{}), "已经退出候补")
 	chen.send(again+"/cancel", url.Values{})
 	wang.lacks(wang.page("/booking/"), "轮到您了")
 }

@@ -209,7 +209,7 @@ func TestPagesWhenTaken(t *testing.T) {
 	if strings.Contains(page, "<textarea") {
 		t.Error("a taken slot has a form")
 	}
-	wang.page("/booking/venues/music?date=2026-11-23", "已约满，可排队")
+	wang.page("/booking/venues/music?date=2026-11-23", "已约满，可候补")
 }
 
 func TestPagesKeepWhatWasTyped(t *testing.T) {

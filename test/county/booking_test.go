@@ -118,13 +118,13 @@ func TestWaitingListOffersAndIsAccepted(t *testing.T) {
 
 	p := elderly(t, eldest)
 	p.visit(base + "/booking/venues/" + venue + "?date=" + slot{Start: taken.Start}.date())
-	p.click("可排队")
-	p.sees("要排队等吗")
-	p.click("排队等位")
-	p.sees("已经排上了，您是第1位")
+	p.click("可候补")
+	p.sees("要候补吗")
+	p.click("加入候补")
+	p.sees("已加入候补，您是第1位")
 	p.screenshot("waiting")
 	p.click("我的预约")
-	p.sees("排队中")
+	p.sees("候补中")
 
 	if res := call(t, "DELETE", base+"/booking/api/v1/bookings/"+taken.ID, holder, nil, nil); res.StatusCode != http.StatusNoContent {
 		t.Fatalf("the holder cancels: %s", res.Status)
