@@ -82,6 +82,7 @@ func (s *service) listClosures(ctx context.Context, _ *struct{}) (*listClosuresO
 const affectedMove = "Move"
 
 type createClosureInput struct {
+	Key  string `header:"Idempotency-Key" maxLength:"255" doc:"A name for this request, chosen by the caller: repeated within a day it is done once, and answered with the closure and its bookings as they are now."`
 	Body struct {
 		Venue     string    `json:"venue" maxLength:"63" example:"clinic"`
 		Place     int       `json:"place,omitempty" minimum:"1" doc:"The place to close; all if left out."`
@@ -119,7 +120,7 @@ func (s *service) createClosure(ctx context.Context, in *createClosureInput) (*c
 	}
 	c, affected, err := s.close(ctx, ClosureOrder{
 		Closure: Closure{Venue: in.Body.Venue, Place: place, Slot: span, Reason: in.Body.Reason, By: caller.ID},
-		Move:    in.Body.Affected == affectedMove, Try: in.Body.DryRun, Now: s.clock.Now(), Location: s.location(),
+		Move:    in.Body.Affected == affectedMove, Try: in.Body.DryRun, Key: in.Key, Now: s.clock.Now(), Location: s.location(),
 	})
 	if err != nil {
 		return nil, s.problem(ctx, unknownAs(err, refuse(RuleUnknownVenue, 0, "there is no venue %q, or no place %d at it", in.Body.Venue, place)))

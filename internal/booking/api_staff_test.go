@@ -312,7 +312,12 @@ func TestAPIStaffCloses(t *testing.T) {
 	if l := read[list](t, desk.want(200, "GET", closures, "")).Closures; len(l) != 0 {
 		t.Errorf("a dry run closed %+v", l)
 	}
-	made := read[closing](t, desk.want(201, "POST", closures, with(`"affected":"Move"`, morning)))
+	move := with(`"affected":"Move"`, morning)
+	made := read[closing](t, desk.want(201, "POST", closures, move, "Idempotency-Key", "c-1"))
+	if again := read[closing](t, desk.want(201, "POST", closures, move, "Idempotency-Key", "c-1")); *again.Closure.ID != *made.Closure.ID || len(again.Affected) != 1 {
+		t.Errorf("repeated: %+v, made %+v", again, made)
+	}
+	desk.refused(422, ruleKeyReused, "POST", closures, morning, "Idempotency-Key", "c-1")
 	if a := made.Affected; made.Closure.ID == nil || made.Closure.Attendant != "dr-he" || made.Closure.Place != 1 || len(a) != 1 ||
 		a[0].Before.ID != with9.ID || a[0].Before.Attendant != "dr-he" || a[0].After.Attendant != "dr-qin" || a[0].After.Phone != "13800000002" || a[0].After.Start.Hour() != 9 {
 		t.Errorf("moved: %+v", made)

@@ -272,7 +272,7 @@ func TestPresent(t *testing.T) {
 		}
 		checkSettled(t, s, oclock(t, "09:20"))
 		// A closure that has passed is in nobody's way.
-		if _, _, err := s.Close(t.Context(), ClosureOrder{Closure: Closure{Venue: "study", Slot: Slot{oclock(t, "10:00"), oclock(t, "10:15")}}, Now: oclock(t, "09:30"), Location: o.Location}); err != nil {
+		if _, _, _, err := s.Close(t.Context(), ClosureOrder{Closure: Closure{Venue: "study", Slot: Slot{oclock(t, "10:00"), oclock(t, "10:15")}}, Now: oclock(t, "09:30"), Location: o.Location}); err != nil {
 			t.Fatal(err)
 		}
 		late := door("li", 10)

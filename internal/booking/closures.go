@@ -28,9 +28,16 @@ type ClosureOrder struct {
 	// one, and cancels only the others; else all are cancelled.
 	Move bool
 	// Try only tells what would come of it.
-	Try      bool
+	Try bool
+	// Key is the idempotency key; empty means that every order is another one.
+	Key      string
 	Now      time.Time
 	Location *time.Location
+}
+
+// digest tells orders under one key apart.
+func (o ClosureOrder) digest() string {
+	return digest("closure %q %d %d %d %q %t", o.Venue, o.Place, o.Start.Unix(), o.End.Unix(), o.Reason, o.Move)
 }
 
 // Affected is a booking that gives way to a closure, before and after.
@@ -39,29 +46,51 @@ type Affected struct{ Before, After Booking }
 // Close closes a venue, and cancels or moves the bookings meanwhile in the same
 // transaction. What has passed of the span stays as it was. It returns
 // ErrNotFound if there is no such venue or place, and a *Refusal if the span
-// is over or empty.
-func (s *Store) Close(ctx context.Context, o ClosureOrder) (c Closure, affected []Affected, err error) {
-	o.Start = latest(o.Start, o.Now).Truncate(cellMinutes * time.Minute)
-	if !o.End.After(o.Start) {
-		return c, nil, refuse(RuleInThePast, 0, "the time to close is over or empty")
-	}
+// is over or empty. An order that was done under its key is answered with that
+// closure and its bookings as they are now, and replayed is true.
+func (s *Store) Close(ctx context.Context, o ClosureOrder) (c Closure, affected []Affected, replayed bool, err error) {
 	err = s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
-		c, affected, err = closeVenue(ctx, tx, o)
+		c, affected, replayed, err = closeOnce(ctx, tx, o)
 		if err == nil && o.Try {
 			err = errUndone
 		}
 		return err
 	})
 	if errors.Is(err, errUndone) {
-		return c, affected, nil
+		return c, affected, false, nil
 	}
-	return c, affected, err
+	return c, affected, replayed, err
 }
 
-func closeVenue(ctx context.Context, tx bun.Tx, o ClosureOrder) (Closure, []Affected, error) {
+// closeOnce closes a venue unless that was done under the order's key.
+func closeOnce(ctx context.Context, tx bun.Tx, o ClosureOrder) (c Closure, affected []Affected, replayed bool, err error) {
 	id, err := newID()
 	if err != nil {
-		return Closure{}, nil, err
+		return c, nil, false, err
+	}
+	if o.Key != "" && !o.Try {
+		key := usedKey{o.By, o.Key, o.digest()}
+		err := take(ctx, tx, lookFirst, keeping(key, id, o.Now))
+		if errors.Is(err, errKeyUsed) {
+			known, err := resultUnder(ctx, tx, key)
+			if err != nil {
+				return c, nil, false, err
+			}
+			c, affected, err = closureIn(ctx, tx, known)
+			return c, affected, true, err
+		}
+		if err != nil {
+			return c, nil, false, err
+		}
+	}
+	c, affected, err = closeVenue(ctx, tx, id, o)
+	return c, affected, false, err
+}
+
+func closeVenue(ctx context.Context, tx bun.Tx, id uuid.UUID, o ClosureOrder) (Closure, []Affected, error) {
+	o.Start = latest(o.Start, o.Now).Truncate(cellMinutes * time.Minute)
+	if !o.End.After(o.Start) {
+		return Closure{}, nil, refuse(RuleInThePast, 0, "the time to close is over or empty")
 	}
 	v, err := venueIn(ctx, in(tx), o.Venue, o.Now)
 	if err == nil && o.Place != 0 && !v.hasPlace(o.Place) {
@@ -138,20 +167,24 @@ func keepAffected(ctx context.Context, tx bun.Tx, closure uuid.UUID, affected []
 // way to it: before, and as they are now. It returns ErrNotFound if there is
 // no such closure.
 func (s *Store) Closure(ctx context.Context, id uuid.UUID) (Closure, []Affected, error) {
+	return closureIn(ctx, s.db.Reader(), id)
+}
+
+func closureIn(ctx context.Context, db bun.IDB, id uuid.UUID) (Closure, []Affected, error) {
 	var closures []closureRow
-	if err := s.db.Reader().NewSelect().Model(&closures).Where("id = ?", id).Scan(ctx); err != nil {
+	if err := db.NewSelect().Model(&closures).Where("id = ?", id).Scan(ctx); err != nil {
 		return Closure{}, nil, fmt.Errorf("reading closure %s: %w", id, err)
 	}
 	if len(closures) == 0 {
 		return Closure{}, nil, ErrNotFound
 	}
 	var before []affectedRow
-	if err := s.db.Reader().NewSelect().Model(&before).Where("closure = ?", id).Order("start_at", "place", "booking").Scan(ctx); err != nil {
+	if err := db.NewSelect().Model(&before).Where("closure = ?", id).Order("start_at", "place", "booking").Scan(ctx); err != nil {
 		return Closure{}, nil, fmt.Errorf("reading who is affected by closure %s: %w", id, err)
 	}
 	affected := make([]Affected, 0, len(before))
 	for _, row := range before {
-		now, err := s.Booking(ctx, Reach{Staff: true}, row.Booking)
+		now, err := bookingIn(ctx, db, Reach{Staff: true}, row.Booking)
 		if errors.Is(err, ErrNotFound) {
 			continue // erased
 		}

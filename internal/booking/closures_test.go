@@ -27,7 +27,7 @@ func closureOf(t testing.TB, venue string, place int, from, to string) ClosureOr
 
 func close1(t testing.TB, s *Store, o ClosureOrder) (Closure, []Affected) {
 	t.Helper()
-	c, affected, err := s.Close(t.Context(), o)
+	c, affected, _, err := s.Close(t.Context(), o)
 	if err != nil {
 		t.Fatalf("closing %s: %v", o.Venue, err)
 	}
@@ -83,6 +83,41 @@ func TestCloseCancels(t *testing.T) {
 	})
 }
 
+// TestCloseByKey repeats an order under its key: once before and once after the
+// time that it closes, when bookings have changed since.
+func TestCloseByKey(t *testing.T) {
+	eachStore(t, func(t *testing.T, s *Store) {
+		moved := book1(t, s, at(t, "study", "p1", 9))
+		o := closureOf(t, "study", 1, "09:00", "10:00")
+		o.Key, o.Move, o.Try = "k", true, true
+		close1(t, s, o) // keeps no key
+		o.Try = false
+		c, first := close1(t, s, o)
+		cancel1(t, s, stateIs(t, s, moved.ID, StateBooked), o.Now)
+		all := look(t.Context(), t, s, o.Now)
+		for _, now := range []time.Time{o.Now.Add(time.Minute), o.End.Add(time.Hour)} {
+			o.Now = now
+			again, affected, replayed, err := s.Close(t.Context(), o)
+			if err != nil || !replayed || again != c || told(affected) != "p1:cancelled" || affected[0].Before.Place != 1 || len(first) != 1 {
+				t.Errorf("repeated at %s: %+v, %s, %v, %v; made %+v", now, again, told(affected), replayed, err, c)
+			}
+		}
+		if !sameWhole(all, look(t.Context(), t, s, o.Now)) {
+			t.Error("repeating changed something")
+		}
+		for _, change := range []func(o *ClosureOrder){
+			func(o *ClosureOrder) { o.Place = 2 }, func(o *ClosureOrder) { o.Venue = "music" }, func(o *ClosureOrder) { o.Reason = "停电" },
+			func(o *ClosureOrder) { o.Move = false }, func(o *ClosureOrder) { o.End = o.End.Add(time.Hour) }, func(o *ClosureOrder) { o.Start = o.Start.Add(-time.Hour) },
+		} {
+			other := o
+			change(&other)
+			if _, _, _, err := s.Close(t.Context(), other); !errors.Is(err, ErrKeyReused) {
+				t.Errorf("%+v under the key of another: %v", other, err)
+			}
+		}
+	})
+}
+
 func TestCloseRefused(t *testing.T) {
 	eachStore(t, func(t *testing.T, s *Store) {
 		for name, o := range map[string]ClosureOrder{
@@ -92,12 +127,12 @@ func TestCloseRefused(t *testing.T) {
 		} {
 			o.Now, o.Location = moment(t, monday), zone(t, "Asia/Shanghai")
 			t.Run(name, func(t *testing.T) {
-				_, _, err := s.Close(t.Context(), o)
+				_, _, _, err := s.Close(t.Context(), o)
 				wantRefusal(t, err, RuleInThePast)
 			})
 		}
 		for _, o := range []ClosureOrder{closureOf(t, "pool", 0, "09:00", "10:00"), closureOf(t, "study", 4, "09:00", "10:00")} {
-			if _, _, err := s.Close(t.Context(), o); !errors.Is(err, ErrNotFound) {
+			if _, _, _, err := s.Close(t.Context(), o); !errors.Is(err, ErrNotFound) {
 				t.Errorf("place %d of %s: %v", o.Place, o.Venue, err)
 			}
 		}
@@ -122,7 +157,7 @@ func TestCloseTooMany(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := s.Close(t.Context(), o); !errors.Is(err, ErrTooMany) {
+		if _, _, _, err := s.Close(t.Context(), o); !errors.Is(err, ErrTooMany) {
 			t.Errorf("closed: %v", err)
 		}
 		if w := look(t.Context(), t, s, o.Now); len(w.closures) != 0 || slices.ContainsFunc(w.bookings, func(b Booking) bool { return !b.Live() }) {
@@ -315,7 +350,7 @@ func TestClosureAndBookingAtOnce(t *testing.T) {
 			wg.Go(func() {
 				if i%4 == 0 {
 					c := closureOf(t, "study", 0, "09:00", "11:00")
-					if _, _, err := s.Close(t.Context(), c); err != nil {
+					if _, _, _, err := s.Close(t.Context(), c); err != nil {
 						t.Error(err)
 					}
 					return

@@ -267,7 +267,7 @@ func (c *crowd) deed(t *testing.T, random *rand.Rand, person string) error {
 		}
 		return err
 	case 10:
-		closure, affected, err := c.s.Close(ctx, ClosureOrder{
+		closure, affected, _, err := c.s.Close(ctx, ClosureOrder{
 			Closure: Closure{Venue: o.Venue, Place: o.Place, Slot: Slot{start, start.Add(30 * time.Minute)}}, Move: o.Staff, Now: now, Location: c.loc,
 		})
 		if err != nil {

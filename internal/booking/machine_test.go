@@ -440,7 +440,7 @@ func (m *machine) close(t *rapid.T) {
 		return time.Duration(rapid.SampledFrom([]int{-30, 0, 0, 45}).Draw(t, name)) * time.Minute
 	}
 	o.Start, o.End = o.Start.Add(minutes("start")), o.End.Add(minutes("end"))
-	c, affected, err := m.s.Close(m.ctx, o)
+	c, affected, _, err := m.s.Close(m.ctx, o)
 	if m.denied(t, err) || o.Try && m.denied(t, ErrTaken) {
 		return
 	}

@@ -214,8 +214,8 @@ func (s *service) change(ctx context.Context, a Act, p Party, to Request) (Booki
 
 // close closes a venue and counts what that cancels.
 func (s *service) close(ctx context.Context, o ClosureOrder) (Closure, []Affected, error) {
-	c, affected, err := s.store.Close(ctx, o)
-	if err == nil && !o.Try {
+	c, affected, replayed, err := s.store.Close(ctx, o)
+	if err == nil && !o.Try && !replayed {
 		for _, a := range affected {
 			if a.After.State == StateCancelled {
 				s.metrics.cancelled.Inc()

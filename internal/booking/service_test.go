@@ -49,6 +49,10 @@ func TestMetrics(t *testing.T) {
 	for range 2 {
 		li.want(204, "DELETE", bookings+"/"+first.Body.ID.String(), "")
 	}
+	li.want(201, "POST", bookings, order("music", 9, 10))
+	for range 2 {
+		s.api(t, "sun-li").want(201, "POST", v1+"/staff/closures", closeBody("music", "08:00", "10:00"), "Idempotency-Key", "c")
+	}
 	r, err := http.Get(s.MetricsURL + "/metrics")
 	if err != nil {
 		t.Fatal(err)
@@ -59,8 +63,8 @@ func TestMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		`linli_bookings_made_total{service="booking"} 1`,
-		`linli_bookings_cancelled_total{service="booking"} 1`,
+		`linli_bookings_made_total{service="booking"} 2`,
+		`linli_bookings_cancelled_total{service="booking"} 2`,
 		`linli_bookings_conflicts_total{service="booking"} 1`,
 		`linli_bookings_refused_total{rule="outside-opening-hours",service="booking"} 1`,
 	} {

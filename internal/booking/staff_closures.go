@@ -163,7 +163,7 @@ func (s *service) closeFromPage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	order.Try = true
-	p.Closure, p.Affected, err = s.store.Close(r.Context(), order)
+	p.Closure, p.Affected, _, err = s.store.Close(r.Context(), order)
 	if err != nil {
 		s.closeFailed(w, r, p, err)
 		return
@@ -188,7 +188,7 @@ func (s *service) closeOnce(ctx context.Context, at Venue, o ClosureOrder) (uuid
 			return c.ID, nil
 		}
 	}
-	c, _, err := s.store.Close(ctx, o)
+	c, _, err := s.close(ctx, o)
 	return c.ID, err
 }
 

@@ -362,7 +362,7 @@ func (s *service) aheadOf(ctx context.Context, p attendantView) (int, error) {
 	if i < 0 {
 		return 0, ErrNotFound
 	}
-	_, affected, err := s.store.Close(ctx, ClosureOrder{
+	_, affected, _, err := s.store.Close(ctx, ClosureOrder{
 		Closure: Closure{Venue: v.Name, Place: v.Attendants[i].Place, Slot: Slot{Start: p.Now, End: p.Now.AddDate(10, 0, 0)}},
 		Try:     true, Now: p.Now, Location: p.Location,
 	})

@@ -329,18 +329,18 @@ func TestClosureRemembersWhomToCall(t *testing.T) {
 			Closure: Closure{Venue: "study", Reason: "换灯管", Slot: span(t, "2026-11-23T08:00:00+08:00", "2026-11-23T10:00:00+08:00")},
 			Move:    true, Now: moment(t, monday), Location: shanghai,
 		}
-		morning, _, err := s.Close(t.Context(), order)
+		morning, _, _, err := s.Close(t.Context(), order)
 		if err != nil {
 			t.Fatal(err)
 		}
 		order.Slot, order.Move = span(t, "2026-11-23T17:00:00+08:00", "2026-11-23T18:00:00+08:00"), false
-		evening, _, err := s.Close(t.Context(), order)
+		evening, _, _, err := s.Close(t.Context(), order)
 		if err != nil {
 			t.Fatal(err)
 		}
 		// What is looked at only is not kept.
 		order.Try = true
-		if tried, _, err := s.Close(t.Context(), order); err != nil {
+		if tried, _, _, err := s.Close(t.Context(), order); err != nil {
 			t.Fatal(err)
 		} else if _, _, err := s.Closure(t.Context(), tried.ID); !errors.Is(err, ErrNotFound) {
 			t.Errorf("a closure that was only tried: %v", err)
