@@ -126,13 +126,8 @@ func openSQLite(o Options) (*DB, error) {
 		mode = "ro" // the last to close a writable one folds the log into the file
 	}
 	reader, err := sqlitePool(o.Path, url.Values{
-		"mode":          {mode},
-		"_query_only":   {"on"},
-		"_busy_timeout": {"10000"},
-		"_foreign_keys": {"on"},
-		"_defensive":    {"1"},
-		"_dqs":          {"0"},
-		"_error_rc":     {"1"},
+		"mode":        {mode},
+		"_query_only": {"on"},
 	})
 	if err != nil {
 		return nil, err
@@ -159,11 +154,6 @@ func openSQLite(o Options) (*DB, error) {
 		"_txlock":       {"immediate"},
 		"_journal_mode": {"WAL"},
 		"_synchronous":  {"FULL"},
-		"_busy_timeout": {"10000"},
-		"_foreign_keys": {"on"},
-		"_defensive":    {"1"},
-		"_dqs":          {"0"},
-		"_error_rc":     {"1"},
 	})
 	if err != nil {
 		return nil, err
@@ -175,7 +165,18 @@ func openSQLite(o Options) (*DB, error) {
 	return db, nil
 }
 
+// sqlitePool are connections to a file, with some settings beside those that all
+// have.
 func sqlitePool(path string, q url.Values) (*sql.DB, error) {
+	for name, value := range map[string]string{
+		"_busy_timeout": "10000",
+		"_foreign_keys": "on",
+		"_defensive":    "1",
+		"_dqs":          "0",
+		"_error_rc":     "1",
+	} {
+		q.Set(name, value)
+	}
 	u := url.URL{Scheme: "file", Path: path, OmitHost: true, RawQuery: q.Encode()}
 	c, err := sqlite.NewConnector(u.String())
 	if err != nil {
