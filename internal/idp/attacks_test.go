@@ -215,9 +215,11 @@ func TestCodes(t *testing.T) {
 func TestAuthorizationCodes(t *testing.T) {
 	each(t, func(t *testing.T, c *county) {
 		rp := c.community(zhanqian)
+		people := 0
 		granted := func(f flow) string {
+			people++
 			b := c.browser()
-			return codeFrom(t, f, b.post("/sign-in/code", "code", b.askCode(f, liQiang)))
+			return codeFrom(t, f, b.post("/sign-in/code", "code", b.askCode(f, fmt.Sprintf("139000000%02d", people))))
 		}
 		f := rp.begin()
 		code := granted(f)
@@ -237,9 +239,13 @@ func TestAuthorizationCodes(t *testing.T) {
 		if _, _, _, err := rp.redeem(f, code); err == nil {
 			t.Error("a code was taken after it was shown with another verifier")
 		}
-		f = rp.begin()
-		if _, _, _, err := c.community(guting).redeem(f, granted(f)); err == nil {
-			t.Error("another community redeemed the code")
+		for _, redirect := range []string{"https://" + guting + "/identity/callback", "https://" + zhanqian + "/identity/callback"} {
+			sibling := c.community(guting)
+			sibling.RedirectURL = redirect
+			f = rp.begin()
+			if _, err := sibling.Exchange(c.ctx(), granted(f), oauth2.VerifierOption(f.verifier)); err == nil {
+				t.Errorf("another community redeemed the code with %s", redirect)
+			}
 		}
 		f = rp.begin()
 		code = granted(f)

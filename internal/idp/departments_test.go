@@ -133,7 +133,7 @@ func TestDepartments(t *testing.T) {
 // The exchange, whom a department's token was for, gets one for a community:
 // in the department's name, saying that it acts, no longer than the first.
 func TestTokenExchange(t *testing.T) {
-	k := newKeys(t, civilAffairs, exchange, "tax")
+	k := newKeys(t, civilAffairs, exchange, "tax", zhanqian)
 	c := start(t, func(o *idp.Options) { o.Departments = k })
 	swap := func(who, subject string, fields ...string) (string, int, int) {
 		return c.tokenFor(assert(t, k[who], who, nil), append([]string{
@@ -163,15 +163,16 @@ func TestTokenExchange(t *testing.T) {
 	}
 	_, _, resident := c.signIn(zhanqian, liQiang)
 	for name, status := range map[string]int{
-		"somebody else's":          third(swap("tax", subject, "audience", "https://"+zhanqian)),
-		"a resident's":             third(swap(exchange, resident.AccessToken, "audience", "https://"+zhanqian)),
-		"for two communities":      third(swap(exchange, subject, "audience", "https://"+zhanqian, "resource", "https://"+guting)),
-		"for no community":         third(swap(exchange, subject)),
-		"for a foreign one":        third(swap(exchange, subject, "audience", "https://zhanqian.example.com")),
-		"with an actor's token":    third(swap(exchange, subject, "audience", "https://"+zhanqian, "actor_token", subject, "actor_token_type", "urn:ietf:params:oauth:token-type:access_token")),
-		"for an ID token":          third(swap(exchange, subject, "audience", "https://"+zhanqian, "requested_token_type", "urn:ietf:params:oauth:token-type:id_token")),
-		"of nonsense":              third(swap(exchange, "x.y.z", "audience", "https://"+zhanqian)),
-		"for one of a community's": third(swap(exchange, token, "audience", "https://"+guting)),
+		"somebody else's":                 third(swap("tax", subject, "audience", "https://"+zhanqian)),
+		"a resident's":                    third(swap(exchange, resident.AccessToken, "audience", "https://"+zhanqian)),
+		"a resident's, by whom it is for": third(swap(zhanqian, resident.AccessToken, "audience", "https://"+guting)),
+		"for two communities":             third(swap(exchange, subject, "audience", "https://"+zhanqian, "resource", "https://"+guting)),
+		"for no community":                third(swap(exchange, subject)),
+		"for a foreign one":               third(swap(exchange, subject, "audience", "https://zhanqian.example.com")),
+		"with an actor's token":           third(swap(exchange, subject, "audience", "https://"+zhanqian, "actor_token", subject, "actor_token_type", "urn:ietf:params:oauth:token-type:access_token")),
+		"for an ID token":                 third(swap(exchange, subject, "audience", "https://"+zhanqian, "requested_token_type", "urn:ietf:params:oauth:token-type:id_token")),
+		"of nonsense":                     third(swap(exchange, "x.y.z", "audience", "https://"+zhanqian)),
+		"for one of a community's":        third(swap(exchange, token, "audience", "https://"+guting)),
 	} {
 		if status < 400 || status >= 500 {
 			t.Errorf("exchange %s answers %d", name, status)

@@ -1,6 +1,7 @@
 package idp
 
 import (
+	"context"
 	"io/fs"
 	"net/netip"
 	"net/url"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/uptrace/bun"
 
 	"github.com/linli-io/linli/internal/database"
 	"github.com/linli-io/linli/internal/database/databasetest"
@@ -261,6 +264,43 @@ func TestErase(t *testing.T) {
 			if want := []int{c.attempts, c.sends, c.assertions, c.accounts}; !slices.Equal(got, want) {
 				t.Errorf("after %s there are %v attempts, sends, assertions, accounts; want %v", c.after, got, want)
 			}
+		}
+	})
+}
+
+// A number that was not used for long opens another account, also before the
+// old one is closed by the upkeep.
+func TestDormantAccount(t *testing.T) {
+	migrations, err := fs.Sub(files, "migrations")
+	if err != nil {
+		t.Fatal(err)
+	}
+	databasetest.Each(t, migrations, func(t *testing.T, db *database.DB) {
+		secrets, err := openSecrets(t.Context(), db, [][]byte{make([]byte, keySize)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &store{db: db, secrets: secrets}
+		open := func(now time.Time) (id string) {
+			err := db.Write(t.Context(), func(ctx context.Context, tx bun.Tx) error {
+				acc, err := s.openAccount(ctx, tx, "13800000001", now)
+				if err == nil {
+					id = acc.ID
+				}
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return id
+		}
+		start := time.Now()
+		first := open(start)
+		if open(start.Add(dormant-time.Hour)) != first {
+			t.Error("another account although it was used")
+		}
+		if open(start.Add(2*dormant)) == first {
+			t.Error("the number alone opened an account that was not used for 180 days")
 		}
 	})
 }
