@@ -366,10 +366,15 @@ func TestFixation(t *testing.T) {
 	if p := attacker.post("/sign-in/code", "code", code); p.location != nil {
 		t.Error("who planted the cookie is signed in")
 	}
-	answer, err := (&http.Client{Transport: c.transport(), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}).Get(f.address)
-	must(t, err)
-	answer.Body.Close()
-	cookie := answer.Header.Get("Set-Cookie")
+	cookie := c.cookieOf(f)
+	if longest := c.cookieOf(rp.begin(oauth2.SetAuthURLParam("state", strings.Repeat("s", 512)), oauth2.SetAuthURLParam("nonce", strings.Repeat("n", 512)))); len(longest) > 4096 {
+		t.Errorf("the cookie has %d bytes, browsers keep 4096", len(longest))
+	}
+	forged := c.browser()
+	forged.Jar.SetCookies(home, []*http.Cookie{{Name: planted[0].Name, Value: planted[0].Value[:40] + "A" + planted[0].Value[41:], Path: "/", Secure: true}})
+	if p := forged.open("/sign-in"); p.status != http.StatusGone {
+		t.Errorf("a cookie that was changed answers %d", p.status)
+	}
 	for _, want := range []string{"__Host-", "Secure", "HttpOnly", "SameSite=Lax", "Path=/"} {
 		if !strings.Contains(cookie, want) {
 			t.Errorf("the cookie lacks %s: %s", want, cookie)
@@ -378,6 +383,13 @@ func TestFixation(t *testing.T) {
 	if strings.Contains(cookie, "Domain") {
 		t.Errorf("siblings get the cookie: %s", cookie)
 	}
+}
+
+// cookieOf is the Set-Cookie of the answer to a request that begins a sign-in.
+func (c *county) cookieOf(f flow) string {
+	b := c.browser()
+	b.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return b.open(f.address).header.Get("Set-Cookie")
 }
 
 // Forms are taken from the provider's own pages only: a community beside it is

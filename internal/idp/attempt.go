@@ -42,14 +42,12 @@ const (
 	stepEnded    step = "ended" // after wrongLimit wrong codes
 )
 
-// attempt is one try to sign in: what a community asked for, the browser that
-// asked, and how far it has come.
+// attempt is one try to sign in: what a community asked for, and how far it has
+// come. It belongs to the browser that has it, sealed, in its cookie.
 type attempt struct {
 	bun.BaseModel `bun:"table:attempts"`
 
 	ID string `bun:",pk"`
-	// Browser is the digest of the secret in the browser's cookie.
-	Browser string
 	// Client is the host name of the community.
 	Client      string
 	RedirectURI string

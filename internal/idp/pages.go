@@ -40,7 +40,7 @@ func newCode() string {
 	return fmt.Sprintf("%0*d", codeDigits, n)
 }
 
-// cookieName is that of the cookie with an attempt's secret. Browsers take one
+// cookieName is that of the cookie with an attempt. Browsers take one
 // that begins with __Host- from nobody but this very host, over TLS.
 func (p *Provider) cookieName() string {
 	if p.issuer.Scheme == "http" {
@@ -49,11 +49,11 @@ func (p *Provider) cookieName() string {
 	return "__Host-linli-attempt"
 }
 
-// setCookie ties an attempt to the browser. Each attempt has a new secret,
-// whatever cookie the browser has shown.
-func (p *Provider) setCookie(h http.Header, secret string) {
+// setCookie ties an attempt to the browser. Each attempt has a new cookie,
+// whatever one the browser has shown.
+func (p *Provider) setCookie(h http.Header, content string) {
 	c := http.Cookie{
-		Name: p.cookieName(), Value: secret, Path: "/", MaxAge: int(attemptLifetime / time.Second),
+		Name: p.cookieName(), Value: content, Path: "/", MaxAge: int(attemptLifetime / time.Second),
 		Secure: p.issuer.Scheme == "https", HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	}
 	h.Add("Set-Cookie", c.String())
@@ -77,11 +77,11 @@ func (p *Provider) at(next func(http.ResponseWriter, *http.Request, *attempt), s
 			p.refuse(w, r, http.StatusBadRequest, "The form could not be read.")
 			return
 		}
-		var secret string
+		var cookie string
 		if c, err := r.Cookie(p.cookieName()); err == nil {
-			secret = c.Value
+			cookie = c.Value
 		}
-		a, err := p.store.attemptOf(r.Context(), secret, p.options.Clock.Now())
+		a, err := p.store.attemptOf(r.Context(), cookie, p.options.Clock.Now())
 		if err != nil {
 			p.stumble(w, r, err)
 			return
@@ -153,7 +153,7 @@ func (p *Provider) takeNumber(w http.ResponseWriter, r *http.Request, a *attempt
 	}
 	now, code := p.options.Clock.Now(), newCode()
 	from := clientAddress(r.RemoteAddr, r.Header.Values("X-Forwarded-For"), p.options.TrustedProxies)
-	err = p.store.prepareCode(r.Context(), a.ID, phone, code, from, p.limits, now)
+	err = p.store.prepareCode(r.Context(), *a, phone, code, from, p.limits, now)
 	var many tooMany
 	if errors.As(err, &many) {
 		p.metrics.codes.WithLabelValues("limited").Inc()

@@ -165,7 +165,7 @@ func (p server) Authorize(ctx context.Context, r *op.ClientRequest[oidc.AuthRequ
 	case len(ask.State) > maxParameter || len(ask.Nonce) > maxParameter:
 		return refuse(oidc.ErrInvalidRequest().WithDescription("state and nonce have at most %d characters", maxParameter))
 	}
-	browser, err := p.store.begin(ctx, &attempt{
+	cookie, err := p.store.begin(&attempt{
 		Client: r.Client.GetID(), RedirectURI: ask.RedirectURI, State: ask.State, Nonce: ask.Nonce,
 		Challenge: ask.CodeChallenge, Scopes: strings.Join(knownScopes(ask.Scopes), " "), ACR: wantedACR(ask.ACRValues),
 	}, p.clock.Now())
@@ -173,7 +173,7 @@ func (p server) Authorize(ctx context.Context, r *op.ClientRequest[oidc.AuthRequ
 		return nil, p.failed("beginning an attempt", err)
 	}
 	redirect := op.NewRedirect(r.Client.LoginURL(""))
-	p.begun(redirect.Header, browser)
+	p.begun(redirect.Header, cookie)
 	return redirect, nil
 }
 

@@ -225,15 +225,18 @@ func TestErase(t *testing.T) {
 		start := time.Now()
 		signIn := func(phone string, now time.Time) {
 			a := &attempt{Client: "zhanqian.example.org", ACR: ACRResident}
-			if _, err := s.begin(t.Context(), a, now); err != nil {
+			if _, err := s.begin(a, now); err != nil {
 				t.Fatal(err)
 			}
-			if err := s.prepareCode(t.Context(), a.ID, phone, "123456", "192.0.2.1", usualLimits, now); err != nil {
+			if err := s.prepareCode(t.Context(), *a, phone, "123456", "192.0.2.1", usualLimits, now); err != nil {
 				t.Fatal(err)
 			}
 			if _, o, err := s.enterCode(t.Context(), a.ID, "123456", now); o != outcomeRight || err != nil {
 				t.Fatal(o, err)
 			}
+		}
+		if _, err := s.begin(&attempt{}, start); err != nil { // keeps nothing
+			t.Fatal(err)
 		}
 		signIn("13800000001", start)
 		signIn("13800000002", start)

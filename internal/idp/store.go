@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -72,20 +73,35 @@ type store struct {
 	secrets *secrets
 }
 
-// begin keeps a new attempt and returns the secret for the browser's cookie.
-func (s *store) begin(ctx context.Context, a *attempt, now time.Time) (browser string, err error) {
-	browser = rand.Text()
-	a.ID = uuid.Must(uuid.NewV7()).String()
-	a.Browser, a.Step, a.CreatedAt = digest(browser), stepNumber, now.UnixMilli()
-	return browser, s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
-		_, err := tx.NewInsert().Model(a).Exec(ctx)
-		return err
-	})
+// cookiePlace is what an attempt is sealed for in the browser's cookie.
+const cookiePlace = "cookie of an attempt"
+
+// begin returns a new attempt as the browser's cookie has it. It is kept from
+// the first code on: whoever begins many costs nothing.
+func (s *store) begin(a *attempt, now time.Time) (cookie string, err error) {
+	a.ID, a.Step, a.CreatedAt = uuid.Must(uuid.NewV7()).String(), stepNumber, now.UnixMilli()
+	content, err := json.Marshal(a)
+	if err != nil {
+		return "", err
+	}
+	return s.secrets.seal(cookiePlace, content), nil
 }
 
-// attemptOf returns the live attempt of a browser.
-func (s *store) attemptOf(ctx context.Context, browser string, now time.Time) (*attempt, error) {
-	return readAttempt(ctx, s.db.Reader(), "browser", digest(browser), now)
+// attemptOf returns the live attempt of a browser, by its cookie.
+func (s *store) attemptOf(ctx context.Context, cookie string, now time.Time) (*attempt, error) {
+	content, err := s.secrets.unseal(cookiePlace, cookie)
+	if err != nil {
+		return nil, errNotFound
+	}
+	begun := new(attempt)
+	if err := json.Unmarshal(content, begun); err != nil || !begun.live(now) {
+		return nil, errNotFound
+	}
+	kept, err := readAttempt(ctx, s.db.Reader(), "id", begun.ID, now)
+	if errors.Is(err, errNotFound) {
+		return begun, nil
+	}
+	return kept, err
 }
 
 func readAttempt(ctx context.Context, db bun.IDB, column, value string, now time.Time) (*attempt, error) {
@@ -122,10 +138,19 @@ func (e tooMany) Error() string { return "too many codes: wait " + e.wait.String
 // prepareCode notes that a code is sent to a number, unless there were too
 // many, and has the attempt wait for it. Nothing depends on whether the number
 // has an account.
-func (s *store) prepareCode(ctx context.Context, id, phone, code, address string, l limits, now time.Time) error {
+func (s *store) prepareCode(ctx context.Context, begun attempt, phone, code, address string, l limits, now time.Time) error {
 	row := send{ID: uuid.Must(uuid.NewV7()).String(), Number: s.secrets.number(phone), Address: s.secrets.address(address), At: now.UnixMilli()}
-	_, err := s.advance(ctx, id, now, func(ctx context.Context, tx bun.Tx, a *attempt) error {
-		if a.Step == stepDone || a.Step == stepEnded {
+	return s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		a, err := readAttempt(ctx, tx, "id", begun.ID, now)
+		first := errors.Is(err, errNotFound)
+		if first {
+			copied := begun
+			a, err = &copied, nil
+		}
+		if err != nil {
+			return err
+		}
+		if a.Step == stepDone || a.Step == stepEnded || !a.live(now) {
 			return errNotFound
 		}
 		toNumber, err := sent(ctx, tx, "number", row.Number, now.Add(-24*time.Hour))
@@ -145,9 +170,13 @@ func (s *store) prepareCode(ctx context.Context, id, phone, code, address string
 		a.Step, a.Phone, a.Account = stepCode, s.secrets.seal(a.phonePlace(), []byte(phone)), ""
 		a.Code, a.CodeUntil = s.secrets.code(a.ID, code), now.Add(codeLifetime).UnixMilli()
 		a.Password, a.TOTP = "", ""
-		return nil
+		if first {
+			_, err = tx.NewInsert().Model(a).Exec(ctx)
+		} else {
+			_, err = tx.NewUpdate().Model(a).WherePK().Exec(ctx)
+		}
+		return err
 	})
-	return err
 }
 
 // sent returns when codes were sent, since then.

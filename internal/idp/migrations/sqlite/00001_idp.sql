@@ -32,7 +32,6 @@ CREATE UNIQUE INDEX accounts_open ON accounts (number) WHERE closed_at = 0;
 
 CREATE TABLE attempts (
     id            TEXT    NOT NULL PRIMARY KEY,
-    browser       TEXT    NOT NULL UNIQUE,
     client        TEXT    NOT NULL,
     redirect_uri  TEXT    NOT NULL,
     state         TEXT    NOT NULL,
