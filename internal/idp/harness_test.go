@@ -323,7 +323,6 @@ type claims struct {
 	Expires       int64       `json:"exp"`
 	Issued        int64       `json:"iat"`
 	Act           *actorClaim `json:"act"`
-	nonce         string
 }
 
 type actorClaim struct {
