@@ -48,6 +48,28 @@ func idpCommand() *cobra.Command {
 	f.BoolVar(&o.Demo, "demo", false, "show codes on the page instead of sending them; refused unless the issuer is on localhost")
 	f.StringVar(&o.SMSWebhook, "sms-webhook", "", "https address to which codes are posted as JSON, for the county's message gateway")
 	f.StringVar(&o.SMSSecretFile, "sms-secret-file", "/etc/linli-keys/sms.secret", "file with the secret that these requests are signed with")
+	f.StringVar(&o.Control, "control", "", "socket to make in the file system for close-account; empty for none")
 	f.StringVar(&o.TerminationMessage, "termination-message", "", "file to which the reason of a failure is written in one line")
+	cmd.AddCommand(closeAccountCommand())
+	return cmd
+}
+
+func closeAccountCommand() *cobra.Command {
+	var control string
+	cmd := &cobra.Command{
+		Use:   "close-account NUMBER",
+		Short: "Close the account of a phone number, in the provider's container",
+		Long: "Closes the account of a phone number, for staff who have lost their authenticator app, or whose phone was stolen.\n" +
+			"Whoever signs in with the number next is new to every community: managers link and appoint them again.",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := idp.CloseAccount(cmd.Context(), control, args[0]); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), "The account is closed.")
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&control, "control", "/tmp/linli-idp.sock", "the provider's socket")
 	return cmd
 }

@@ -64,6 +64,9 @@ type Options struct {
 	SMSWebhook, SMSSecretFile string
 	// Departments knows the departments' keys; nil if there are none.
 	Departments Departments
+	// Control is a socket in the file system at which CloseAccount is served;
+	// empty for none.
+	Control string
 	// TerminationMessage is a file to which the reason of a failure is
 	// written in one line, for Kubernetes to show. Empty means none.
 	TerminationMessage string
@@ -94,11 +97,11 @@ type Provider struct {
 	storage  storage
 	hashing  chan struct{} // holds a value for each password that is being hashed
 
-	public, health                 *http.Server
-	publicListener, healthListener net.Listener
-	stopping                       atomic.Bool
-	suspicions                     chan error
-	failed                         chan error
+	public, health, control                         *http.Server // control may be nil
+	publicListener, healthListener, controlListener net.Listener
+	stopping                                        atomic.Bool
+	suspicions                                      chan error
+	failed                                          chan error
 }
 
 // storage is a database.Directory of SQLite files, or a database.Server.
@@ -151,6 +154,9 @@ func Start(ctx context.Context, o Options) (*Provider, error) {
 	}
 	go p.serve(p.public, p.publicListener)
 	go p.serve(p.health, p.healthListener)
+	if p.control != nil {
+		go p.serve(p.control, p.controlListener)
+	}
 	o.Log.Info("serving", "address", p.publicListener.Addr().String(), "metrics", p.healthListener.Addr().String(),
 		"issuer", o.Issuer, "version", telemetry.Version())
 	return p, nil
@@ -204,7 +210,10 @@ func (p *Provider) open(ctx context.Context) (err error) {
 	if p.healthListener, err = net.Listen("tcp", o.MetricsAddress); err != nil {
 		return fmt.Errorf("metrics: %w; another process has the port, or the address is not this machine's", err)
 	}
-	return nil
+	if o.Control == "" {
+		return nil
+	}
+	return p.openControl(o.Control)
 }
 
 // settle checks the settings against each other and makes what follows from
@@ -367,12 +376,12 @@ func (p *Provider) watchStorage(ctx context.Context) {
 // close closes what open opened, as far as it came.
 func (p *Provider) close() error {
 	var errs []error
-	for _, s := range []*http.Server{p.public, p.health} {
+	for _, s := range []*http.Server{p.public, p.health, p.control} {
 		if s != nil {
 			errs = append(errs, s.Close())
 		}
 	}
-	for _, l := range []net.Listener{p.publicListener, p.healthListener} {
+	for _, l := range []net.Listener{p.publicListener, p.healthListener, p.controlListener} {
 		if l != nil {
 			if err := l.Close(); !errors.Is(err, net.ErrClosed) {
 				errs = append(errs, err)

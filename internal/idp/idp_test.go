@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -283,4 +284,49 @@ func TestSettings(t *testing.T) {
 			t.Errorf("%s: %v; want %q", tc.name, err, tc.want)
 		}
 	}
+}
+
+// Somebody who presses twice, and somebody who signs in on two devices at the
+// same moment, meet no error and become one person.
+func TestAtTheSameMoment(t *testing.T) {
+	each(t, func(t *testing.T, c *county) {
+		rp := c.community(zhanqian)
+		impatient := c.browser()
+		impatient.open(rp.begin().address)
+		var presses sync.WaitGroup
+		for range 2 {
+			presses.Go(func() {
+				if p := impatient.post("/sign-in", "phone", "13700000001"); p.path != "/sign-in/code" {
+					t.Errorf("asking twice at once led to %d at %s", p.status, p.path)
+				}
+			})
+		}
+		presses.Wait()
+
+		browsers, flows, codes := make([]*browser, 5), make([]flow, 5), make([]string, 5)
+		for i := range browsers {
+			browsers[i], flows[i] = c.browser(), rp.begin()
+			codes[i] = browsers[i].askCode(flows[i], liQiang)
+		}
+		subjects := make([]string, len(browsers))
+		var devices sync.WaitGroup
+		for i := range browsers {
+			devices.Go(func() {
+				p := browsers[i].post("/sign-in/code", "code", codes[i])
+				if p.location == nil {
+					t.Errorf("device %d: %d at %s", i, p.status, p.path)
+					return
+				}
+				id, _, _, err := rp.redeem(flows[i], p.location.Query().Get("code"))
+				if err != nil {
+					t.Errorf("device %d: %v", i, err)
+				}
+				subjects[i] = id.Subject
+			})
+		}
+		devices.Wait()
+		if slices.Sort(subjects); len(slices.Compact(subjects)) != 1 {
+			t.Errorf("one person became %v", subjects)
+		}
+	})
 }

@@ -2,6 +2,8 @@ package idp_test
 
 import (
 	"net/http"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -198,4 +200,41 @@ func TestPasswordsRefused(t *testing.T) {
 			t.Errorf("the page repeats the password %q", tc.password)
 		}
 	}
+}
+
+// County IT closes the account of who has lost their app: the number enrols
+// anew, and is somebody new to the community.
+func TestCloseAccount(t *testing.T) {
+	each(t, func(t *testing.T, c *county) {
+		dir, err := os.MkdirTemp("", "idp") // a socket's path is short
+		must(t, err)
+		t.Cleanup(func() { os.RemoveAll(dir) })
+		control := filepath.Join(dir, "idp.sock")
+		c.options.Control = control
+		c.restart()
+		before, _ := c.enrol(sunLi, goodPassword)
+		half, _ := c.askPassword(sunLi)
+		if err := idp.CloseAccount(t.Context(), control, "138 0000 0005"); err != nil {
+			t.Fatal(err)
+		}
+		if p := half.post("/sign-in/password", "password", goodPassword, "code", "000000"); p.location != nil {
+			t.Error("an attempt with the closed account went on")
+		}
+		if after, _ := c.enrol(sunLi, goodPassword); after.Subject == before.Subject {
+			t.Error("the number is still the same person")
+		}
+		for phone, want := range map[string]string{"13900000000": "No open account", "x": "no phone number"} {
+			if err := idp.CloseAccount(t.Context(), control, phone); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v", phone, err)
+			}
+		}
+		if info, err := os.Stat(control); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("the socket is open to others: %v, %v", info, err)
+		}
+		c.restart()
+		c.stop()
+		if err := idp.CloseAccount(t.Context(), control, sunLi); err == nil || !strings.Contains(err.Error(), "--control") {
+			t.Errorf("without a provider: %v", err)
+		}
+	})
 }
