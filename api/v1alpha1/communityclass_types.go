@@ -41,7 +41,6 @@ type CommunityClassList struct {
 
 // CommunityClassSpec is how communities of a class are run.
 //
-// +kubebuilder:validation:XValidation:rule="self.identity.provider != 'Demo' || self.domain == 'localhost' || self.domain.endsWith('.localhost')",fieldPath=".identity.provider",message="Demo lets anybody be anybody: it is allowed only when spec.domain is localhost or ends in .localhost"
 // +kubebuilder:validation:XValidation:rule="self.gateway.scheme == 'https' || self.domain == 'localhost' || self.domain.endsWith('.localhost')",fieldPath=".gateway.scheme",message="must be https: http is allowed only when spec.domain is localhost or ends in .localhost"
 type CommunityClassSpec struct {
 	// image is the container image of the services. Empty means the image that
@@ -73,6 +72,10 @@ type CommunityClassSpec struct {
 	// identity says who signs people in.
 	// +required
 	Identity Identity `json:"identity"`
+
+	// notifications say how people are told beside the pages.
+	// +optional
+	Notifications Notifications `json:"notifications,omitempty"`
 
 	// resources are what one Pod of a community asks for and may use.
 	// +optional
@@ -160,18 +163,45 @@ const (
 
 // Identity says who signs people in.
 type Identity struct {
-	// provider Demo lists made-up people to choose with a click. It is
-	// allowed only when the class's domain is localhost or ends in .localhost.
+	// issuer is the OpenID provider's issuer identifier, such as
+	// https://id.yutai.gov.cn: the provider that comes with Linli, or any other.
+	// Each community is a client of its own there, named by its host name.
 	// +required
-	Provider IdentityProvider `json:"provider"`
+	// +kubebuilder:validation:MaxLength=300
+	// +kubebuilder:validation:XValidation:rule="isURL(self) && (url(self).getScheme() == 'https' || url(self).getScheme() == 'http' && (url(self).getHostname() == 'localhost' || url(self).getHostname().endsWith('.localhost')))",message="must be an https address such as https://id.example.org: http is allowed only on localhost and names that end in .localhost"
+	Issuer string `json:"issuer"`
+	// staffACR is the authentication context class (acr) that a token must
+	// have for its bearer to act as staff: the provider's name for signing in
+	// with a second factor.
+	// +optional
+	// +kubebuilder:default="urn:linli:acr:staff"
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=200
+	StaffACR string `json:"staffACR,omitempty"`
 }
 
-// IdentityProvider is a way to sign people in.
-// +kubebuilder:validation:Enum=Demo
-type IdentityProvider string
+// DefaultStaffACR is the acr that the provider that comes with Linli gives to
+// staff.
+const DefaultStaffACR = "urn:linli:acr:staff"
 
-// IdentityDemo lists made-up people to choose with a click.
-const IdentityDemo IdentityProvider = "Demo"
+// StaffContext is the acr that staff need.
+func (i Identity) StaffContext() string {
+	if i.StaffACR == "" {
+		return DefaultStaffACR
+	}
+	return i.StaffACR
+}
+
+// Notifications say how people are told of something beside the pages.
+type Notifications struct {
+	// smsWebhook is the address of a gateway that sends text messages: they are
+	// posted there as JSON, signed with the key sms.secret of the Secret
+	// linli-keys if there is one. Empty means that none are sent.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="self == '' || isURL(self) && (url(self).getScheme() == 'https' || url(self).getScheme() == 'http' && (url(self).getHostname() == 'localhost' || url(self).getHostname().endsWith('.localhost') || url(self).getHostname() == '127.0.0.1'))",message="must be an https address; http is allowed only on localhost"
+	SMSWebhook string `json:"smsWebhook,omitempty"`
+}
 
 // CommunityClassStatus is what the operator has made of a class.
 type CommunityClassStatus struct {

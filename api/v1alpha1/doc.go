@@ -36,6 +36,9 @@ const (
 	// AnnotationCommunityUID is the UID of the Community that owns, or last
 	// owned, a tenant namespace. Adoption compares it.
 	AnnotationCommunityUID = "linli.io/community-uid"
+	// AnnotationKeysChangedAt is when the key in a Secret with a community's
+	// keys was made, in RFC 3339.
+	AnnotationKeysChangedAt = "linli.io/keys-changed-at"
 	// Finalizer is on the Community, never on its namespace.
 	Finalizer = "linli.io/community"
 )

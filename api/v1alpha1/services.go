@@ -9,16 +9,20 @@ const (
 	ServicePortal = "portal"
 	// ServiceBooking is on when spec.services.booking is present.
 	ServiceBooking = "booking"
+	// ServiceMessages brings messages to people; it is always served.
+	ServiceMessages = "messages"
+	// ServiceResidents keeps the records of people; it is always served.
+	ServiceResidents = "residents"
 )
 
 // ServicesOn names the services that a community runs, the portal first and
-// the others in the order of the Services type.
+// the others in the order of the Services type, those that are always on last.
 func ServicesOn(spec *CommunitySpec) []string {
 	on := []string{ServicePortal}
 	if spec.Services.Booking != nil {
 		on = append(on, ServiceBooking)
 	}
-	return on
+	return append(on, ServiceMessages, ServiceResidents)
 }
 
 // Host is the host name of the community of that name in a class.

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,7 +29,7 @@ type Options struct {
 	Services []Service
 	// ConfigDir holds community.yaml and release.yaml.
 	ConfigDir string
-	// KeysDir holds session.key.
+	// KeysDir holds session.key, and session.previous.key if there is one.
 	KeysDir string
 	// DataDir is the community's claim, for SQLite.
 	DataDir string
@@ -58,12 +57,20 @@ const (
 type Host struct {
 	options    Options
 	config     *Config
+	keys       atomic.Pointer[identity.Keys]
 	identity   *identity.Identity
+	people     *identity.Directory
+	sessions   sessions
 	pages      *web.Pages
 	storage    storage
 	databases  map[string]*database.DB
 	registry   *prometheus.Registry
 	requests   *requestMetrics
+	own        *Router
+	services   map[string]*Router
+	uploads    map[string]int64 // how large bodies may be, by path
+	personal   []string
+	audited    []string
 	cards      []Card
 	background []background
 
@@ -119,6 +126,8 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 	h := &Host{
 		options:           o,
 		databases:         map[string]*database.DB{},
+		services:          map[string]*Router{},
+		uploads:           map[string]int64{},
 		registry:          telemetry.NewRegistry(),
 		storageSuspicions: make(chan error, 1),
 		failed:            make(chan error, 1),
@@ -145,15 +154,16 @@ func (h *Host) open(ctx context.Context) (err error) {
 	if h.config, err = openConfig(o.ConfigDir, o.Log, o.Clock, h.registry); err != nil {
 		return err
 	}
-	key, err := readSessionKey(o.KeysDir)
+	keys, err := readKeys(o.KeysDir)
 	if err != nil {
 		return err
 	}
+	h.keys.Store(&keys)
 	community := h.config.Current().Community
 	if err := h.openStorage(ctx, string(community.UID), community.Spec.Adopt); err != nil {
 		return err
 	}
-	if h.identity, err = identity.New(key, h.identitySettings, o.Clock); err != nil {
+	if err := h.openIdentity(ctx); err != nil {
 		return err
 	}
 	if err := h.openPages(); err != nil {
@@ -211,13 +221,35 @@ func (h *Host) openStorage(ctx context.Context, community, adopt string) error {
 	return nil
 }
 
+// openIdentity opens what the host itself keeps: who is signed in.
+func (h *Host) openIdentity(ctx context.Context) error {
+	migrations, err := fs.Sub(migrationFiles, "migrations")
+	if err != nil {
+		return err
+	}
+	db, err := h.openDatabase(ctx, sessionsDatabase, migrations,
+		prometheus.WrapRegistererWith(prometheus.Labels{"service": sessionsDatabase}, h.registry), h.options.Log)
+	if err != nil {
+		return err
+	}
+	h.sessions = sessions{db}
+	h.people = &identity.Directory{Client: &http.Client{Transport: within{host: h, from: sessionsDatabase, to: residentsService}}}
+	h.identity = identity.New(identity.Options{
+		Keys:     func() identity.Keys { return *h.keys.Load() },
+		Settings: h.identitySettings,
+		Sessions: h.sessions,
+		People:   h.people,
+		Clock:    h.options.Clock,
+	})
+	return nil
+}
+
+// residentsService is the service that knows who is who.
+const residentsService = "residents"
+
 func (h *Host) identitySettings() identity.Settings {
 	s := h.config.Current()
-	return identity.Settings{
-		Community: string(s.Community.UID),
-		Subjects:  h.storage.Origin(),
-		Class:     s.Release.Class,
-	}
+	return identity.Settings{Community: s.Community.Name, Class: s.Release.Class}
 }
 
 func (h *Host) openPages() (err error) {
@@ -236,11 +268,12 @@ func (h *Host) openPages() (err error) {
 				Community: s.Community,
 				Location:  s.Location,
 				Loopback:  settings.Loopback(),
-				SignIn:    settings.DemoAllowed(),
+				SignIn:    true,
 			}
 		},
 		Reader: func(r *http.Request) (web.Reader, bool) {
-			p, ok := identity.FromContext(r.Context())
+			_, ok := identity.ProofFromContext(r.Context())
+			p, _ := identity.FromContext(r.Context())
 			return web.Reader{Name: p.Name, LatinName: p.LatinName, Staff: p.Role == identity.Staff}, ok
 		},
 		Log: h.options.Log,
@@ -251,9 +284,10 @@ func (h *Host) openPages() (err error) {
 // register hands a service what it may use and mounts what it makes of it.
 func (h *Host) register(ctx context.Context, root *http.ServeMux, s Service) error {
 	rt := &Runtime{
-		Mux:      http.NewServeMux(),
+		Mux:      &Router{ServeMux: http.NewServeMux()},
 		Config:   h.config,
 		Identity: h.identity,
+		People:   &identity.Directory{Client: &http.Client{Transport: within{host: h, from: s.Name, to: residentsService}}},
 		Pages:    h.pages,
 		Clock:    h.options.Clock,
 		Log:      h.options.Log.With("service", s.Name),
@@ -261,38 +295,53 @@ func (h *Host) register(ctx context.Context, root *http.ServeMux, s Service) err
 		host:     h,
 		service:  s.Name,
 	}
+	h.services[s.Name] = rt.Mux
 	if s.Migrations != nil {
-		repeats := prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "linli_database_repeats_total",
-			Help: "Write transactions that were run again because they met another.",
-		})
-		rt.Metrics.MustRegister(repeats)
-		libraries, err := libraries()
-		if err != nil {
+		var err error
+		if rt.DB, err = h.openDatabase(ctx, s.Name, s.Migrations, rt.Metrics, rt.Log); err != nil {
 			return err
 		}
-		db, err := h.storage.Open(ctx, s.Name, database.Options{
-			Migrations: s.Migrations,
-			Libraries:  libraries,
-			OnFault:    h.suspectStorage,
-			OnRepeat:   repeats.Inc,
-			Log:        rt.Log,
-		})
-		if err != nil {
-			return err
-		}
-		h.databases[s.Name] = db
-		rt.DB = db
 	}
 	if err := s.Register(ctx, rt); err != nil {
 		return err
+	}
+	if rt.DB != nil {
+		rt.mountAudit()
+		rt.deliver()
 	}
 	prefix := "/" + s.Name + "/"
 	if s.Root {
 		prefix = "/"
 	}
-	root.Handle(prefix, h.guard(rt.Mux))
+	root.Handle(prefix, h.guard(rt.Mux.ServeMux))
 	return nil
+}
+
+// openDatabase opens the database of a service, or of the host itself.
+func (h *Host) openDatabase(ctx context.Context, name string, migrations fs.FS, metrics prometheus.Registerer, log *slog.Logger) (*database.DB, error) {
+	repeats := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "linli_database_repeats_total",
+		Help: "Write transactions that were run again because they met another.",
+	})
+	if err := metrics.Register(repeats); err != nil {
+		return nil, err
+	}
+	libraries, err := libraries()
+	if err != nil {
+		return nil, err
+	}
+	db, err := h.storage.Open(ctx, name, database.Options{
+		Migrations: migrations,
+		Libraries:  libraries,
+		OnFault:    h.suspectStorage,
+		OnRepeat:   repeats.Inc,
+		Log:        log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	h.databases[name] = db
+	return db, nil
 }
 
 func (h *Host) serve(s *http.Server, l net.Listener) {
@@ -343,6 +392,8 @@ func (h *Host) Wait(ctx context.Context) error {
 	var running sync.WaitGroup
 	tasks := append([]background{
 		{"config", h.config.watch},
+		{"keys", h.watchKeys},
+		{"sessions", h.eraseSessions},
 		{"storage", h.watchStorage},
 	}, h.background...)
 	for _, b := range tasks {
@@ -420,19 +471,4 @@ func (h *Host) close() error {
 		errs = append(errs, h.storage.Close())
 	}
 	return errors.Join(errs...)
-}
-
-const sessionKeyFile = "session.key"
-
-func readSessionKey(dir string) ([]byte, error) {
-	path := filepath.Join(dir, sessionKeyFile)
-	key, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("session key: %w; the Secret linli-keys must be mounted there", err)
-	}
-	if len(key) != identity.SessionKeySize {
-		return nil, fmt.Errorf("session key %s has %d bytes, want %d: delete the Secret linli-keys, it is made anew",
-			path, len(key), identity.SessionKeySize)
-	}
-	return key, nil
 }

@@ -84,7 +84,7 @@ func TestConfigurationChanges(t *testing.T) {
 		t.Errorf("after the change the phone number is %q", got)
 	}
 	await(t, "the new number on a page", func() bool {
-		_, body := get(t, s.Client(t), s.URL+"/identity/sign-in")
+		_, body := get(t, s.Client(t), s.URL+"/nowhere")
 		return strings.Contains(body, "0537-7777777")
 	})
 
@@ -96,7 +96,7 @@ func TestConfigurationChanges(t *testing.T) {
 	await(t, "the metric to say that the configuration is broken", func() bool {
 		return metric(t, s, "linli_config_good") == "0"
 	})
-	if _, body := get(t, s.Client(t), s.URL+"/identity/sign-in"); !strings.Contains(body, "0537-7777777") {
+	if _, body := get(t, s.Client(t), s.URL+"/nowhere"); !strings.Contains(body, "0537-7777777") {
 		t.Error("the last good configuration is gone")
 	}
 	s.WriteConfig(t)
@@ -134,7 +134,7 @@ func TestAnotherCommunitysConfigurationIsNotTaken(t *testing.T) {
 	await(t, "the metric to say that the configuration is broken", func() bool {
 		return metric(t, s, "linli_config_good") == "0"
 	})
-	if _, body := get(t, s.Client(t), s.URL+"/identity/sign-in"); strings.Contains(body, "0537-6666666") {
+	if _, body := get(t, s.Client(t), s.URL+"/nowhere"); strings.Contains(body, "0537-6666666") {
 		t.Error("the configuration of another community is in force")
 	}
 }
@@ -255,11 +255,11 @@ func TestHeaders(t *testing.T) {
 		rt.Mux.HandleFunc("GET /probe/panic", func(http.ResponseWriter, *http.Request) { panic("no") })
 	})}})
 	inline := regexp.MustCompile(`(?i)<script|<style|\sstyle=|\son\w+=|javascript:`)
-	for _, path := range []string{"/identity/sign-in", web.Asset("style.css"), "/nothing", "/probe/panic", "/identity/demo/people"} {
+	for _, path := range []string{"/identity/sign-in", web.Asset("style.css"), "/nothing", "/probe/panic", "/identity/sessions"} {
 		r, body := get(t, s.Client(t), s.URL+path)
 		for header, want := range map[string]string{
 			"Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; " +
-				"form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+				"form-action 'self' " + s.Issuer.URL + "; frame-ancestors 'none'; base-uri 'none'",
 			"X-Content-Type-Options": "nosniff",
 			"Referrer-Policy":        "same-origin",
 		} {
@@ -282,7 +282,7 @@ func TestHeaders(t *testing.T) {
 func TestFirstPageIsSmall(t *testing.T) {
 	s := hosttest.Start(t, hosttest.Options{})
 	total := 0
-	for _, path := range []string{"/identity/sign-in", web.Asset("style.css"), web.Asset("logo.svg"), web.Asset("lane.svg")} {
+	for _, path := range []string{"/nowhere", web.Asset("style.css"), web.Asset("logo.svg"), web.Asset("lane.svg")} {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+path, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -311,7 +311,7 @@ func TestFirstPageIsSmall(t *testing.T) {
 func TestOtherHostNamesAreRefused(t *testing.T) {
 	s := hosttest.Start(t, hosttest.Options{})
 	for _, name := range []string{"guting.localhost", "localhost", "127.0.0.1", "zhanqian.localhost.evil.example", "evil.example:8080"} {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/identity/sign-in", nil)
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/robots", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,10 +3,24 @@ package host
 import (
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"github.com/linli-io/linli/internal/audit"
 	"github.com/linli-io/linli/internal/notify"
 )
+
+// deliver has what the service has to tell people handed over in the
+// background, if there is a service that brings it to them.
+func (rt *Runtime) deliver() {
+	on := func(s Service) bool { return s.Name == notify.Receiver }
+	if !slices.ContainsFunc(rt.host.options.Services, on) {
+		return
+	}
+	rt.Go("outbox", notify.NewOutbox(notify.Options{
+		DB: rt.DB, URL: "http://" + notify.Receiver + notify.ReceivePath, Client: rt.Client(notify.Receiver),
+		Clock: rt.Clock, Log: rt.Log, Metrics: rt.Metrics,
+	}).Run)
+}
 
 // libraries are those that keep tables in the database of every service.
 func libraries() (map[string]fs.FS, error) {

@@ -25,9 +25,13 @@ import (
 const maxBody = 1 << 20
 
 // contentSecurityPolicy allows a page nothing but this community's own styles,
-// scripts, images and forms; nothing inline.
-const contentSecurityPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; " +
-	"connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+// scripts, images and forms; nothing inline. Browsers also ask it where a form
+// may be led on to, and a form that was sent after the session had ended leads
+// to the issuer.
+func (h *Host) contentSecurityPolicy() string {
+	return "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; " +
+		"connect-src 'self'; form-action 'self' " + h.identity.FormTargets() + "; frame-ancestors 'none'; base-uri 'none'"
+}
 
 // handler puts what holds for every request around the routes. The first to
 // see a request is the last in the list.
@@ -39,12 +43,12 @@ func (h *Host) handler(routes http.Handler) http.Handler {
 	handler := noteRoute(routes)
 	handler = gzhttp.GzipHandler(handler)
 	handler = h.authenticate(handler)
-	handler = http.MaxBytesHandler(handler, maxBody)
+	handler = h.limitBody(handler)
 	handler = crossOrigin.Handler(handler)
 	handler = h.ownName(handler)
 	handler = h.admit(handler)
 	handler = h.recoverPanics(handler)
-	handler = secure(handler)
+	handler = h.secure(handler)
 	return h.observe(handler)
 }
 
@@ -128,10 +132,22 @@ func (a *answer) Write(b []byte) (int, error) {
 
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
-func secure(next http.Handler) http.Handler {
+// limitBody limits how large a request's body may be.
+func (h *Host) limitBody(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		limit := int64(maxBody)
+		if upload, ok := h.uploads[r.URL.Path]; ok {
+			limit = upload
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, limit)
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (h *Host) secure(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
-		header.Set("Content-Security-Policy", contentSecurityPolicy)
+		header.Set("Content-Security-Policy", h.contentSecurityPolicy())
 		header.Set("X-Content-Type-Options", "nosniff")
 		header.Set("Referrer-Policy", "same-origin")
 		header.Set("Cross-Origin-Opener-Policy", "same-origin")
@@ -200,15 +216,18 @@ func (h *Host) ownName(next http.Handler) http.Handler {
 // authenticate puts who is calling into the context.
 func (h *Host) authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p, ok, err := h.identity.Authenticate(r)
-		if err != nil {
-			identity.Unauthorized(w, err.Error())
+		ctx, err := h.identity.Authenticate(r)
+		switch {
+		case errors.Is(err, identity.ErrBadToken):
+			identity.Unauthorized(w, identity.ErrBadToken.Error())
+			return
+		case err != nil:
+			h.options.Log.ErrorContext(ctx, "not known who is calling", "id", requestID(ctx), "error", oneLine(err))
+			w.Header().Set("Retry-After", "5")
+			h.refuse(w, r, http.StatusServiceUnavailable, identity.ErrUnavailable.Error())
 			return
 		}
-		if ok {
-			r = r.WithContext(identity.WithPerson(r.Context(), p))
-		}
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 

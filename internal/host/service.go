@@ -39,14 +39,16 @@ type Service struct {
 type Runtime struct {
 	// Mux takes the service's routes with their full paths, such as
 	// "GET /booking/{$}". Requests reach it only beneath the service's prefix.
-	Mux *http.ServeMux
+	Mux *Router
 	// DB is the service's own database, migrated; nil without migrations.
 	DB       *database.DB
 	Config   *Config
 	Identity *identity.Identity
-	Pages    *web.Pages
-	Clock    clock.WithTicker
-	Log      *slog.Logger
+	// People are whom the community knows.
+	People *identity.Directory
+	Pages  *web.Pages
+	Clock  clock.WithTicker
+	Log    *slog.Logger
 	// Metrics are labelled with the service's name.
 	Metrics prometheus.Registerer
 
@@ -79,6 +81,10 @@ type Card struct {
 	Service string
 	Render  func(ctx context.Context, v web.View) templ.Component
 }
+
+// Upload lets requests to a path have bodies of up to max bytes. All others
+// may have maxBody.
+func (rt *Runtime) Upload(path string, max int64) { rt.host.uploads[path] = max }
 
 type background struct {
 	name string

@@ -1,123 +1,96 @@
 package host
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
-	"time"
 
 	"github.com/linli-io/linli/internal/identity"
 	"github.com/linli-io/linli/internal/web"
 )
 
+// Paths of the host's own pages.
+const (
+	signOutPath  = "/identity/sign-out"
+	sessionsPath = "/identity/sessions"
+)
+
 // mount adds the routes that every community has, whatever its services are.
 func (h *Host) mount(root *http.ServeMux) {
-	mux := http.NewServeMux()
-	mux.Handle("GET "+web.AssetPrefix, h.pages.Assets())
-	mux.HandleFunc("POST /preferences", h.pages.SetPreferences)
-	mux.HandleFunc("GET "+identity.SignInPath, h.signInPage)
-	mux.HandleFunc("POST "+identity.SignInPath, h.signIn)
-	mux.HandleFunc("POST /identity/sign-out", h.signOut)
-	mux.HandleFunc("GET /identity/demo/people", h.listDemoPeople)
-	mux.HandleFunc("POST /identity/demo/token", h.issueDemoToken)
+	h.own = &Router{ServeMux: http.NewServeMux()}
+	h.own.Handle("GET "+web.AssetPrefix, h.pages.Assets())
+	h.own.HandleFunc("POST /preferences", h.pages.SetPreferences)
+	h.own.HandleFunc("GET "+identity.SignInPath, h.signIn)
+	h.own.HandleFunc("GET "+identity.CallbackPath, h.callback)
+	h.own.HandleFunc("POST "+signOutPath, h.signOut)
+	h.own.Handle("GET "+sessionsPath, h.identity.RequireProof(http.HandlerFunc(h.sessionsPage)))
+	h.own.Handle("POST "+sessionsPath, h.identity.RequireProof(http.HandlerFunc(h.signOutEverywhere)))
 	for _, prefix := range []string{web.AssetPrefix, "/preferences", "/identity/"} {
-		root.Handle(prefix, h.guard(mux))
+		root.Handle(prefix, h.guard(h.own.ServeMux))
 	}
 }
 
-func (h *Host) signInPage(w http.ResponseWriter, r *http.Request) {
-	people := h.identity.DemoPeople()
-	if people == nil {
-		h.pages.Error(w, r, http.StatusNotFound)
-		return
-	}
-	v := h.pages.View(r)
-	back := web.LocalPath(r.URL.Query().Get("return"))
-	h.pages.Render(w, r, http.StatusOK, signInPage(v, people, back, h.options.Clock.Now()))
-}
-
+// signIn sends the browser to the issuer.
 func (h *Host) signIn(w http.ResponseWriter, r *http.Request) {
-	if err := r.ParseForm(); err != nil {
-		h.pages.Error(w, r, http.StatusBadRequest)
-		return
+	query := r.URL.Query()
+	back, staff := web.LocalPath(query.Get("return")), query.Get("staff") == "true"
+	if err := h.identity.BeginSignIn(w, r, back, staff); err != nil {
+		h.options.Log.ErrorContext(r.Context(), "nobody can sign in", "error", oneLine(err))
+		h.failSignIn(w, r, http.StatusServiceUnavailable, back)
 	}
-	err := h.identity.SignIn(w, r.PostForm.Get("person"))
-	if err != nil {
-		h.refuse(w, r, demoStatus(err), err.Error())
-		return
-	}
+}
+
+// callback takes the browser back from the issuer.
+func (h *Host) callback(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
-	http.Redirect(w, r, web.LocalPath(r.PostForm.Get("return")), http.StatusSeeOther)
+	back, err := h.identity.EndSignIn(w, r)
+	switch {
+	case errors.Is(err, identity.ErrSignIn):
+		h.options.Log.InfoContext(r.Context(), "a sign-in was not finished", "error", oneLine(err))
+		h.failSignIn(w, r, http.StatusBadRequest, "/")
+	case err != nil:
+		h.options.Log.ErrorContext(r.Context(), "a sign-in failed", "error", oneLine(err))
+		h.failSignIn(w, r, http.StatusServiceUnavailable, "/")
+	default:
+		http.Redirect(w, r, back, http.StatusSeeOther)
+	}
+}
+
+// failSignIn says that signing in did not work, and offers to try again.
+func (h *Host) failSignIn(w http.ResponseWriter, r *http.Request, status int, back string) {
+	v := h.pages.View(r)
+	h.pages.Render(w, r, status, signInFailedPage(v, status == http.StatusServiceUnavailable, back))
 }
 
 func (h *Host) signOut(w http.ResponseWriter, r *http.Request) {
-	h.identity.SignOut(w)
 	w.Header().Set("Cache-Control", "no-store")
-	http.Redirect(w, r, "/", http.StatusSeeOther)
-}
-
-// demoAccount is a person in the list for scripts.
-type demoAccount struct {
-	Account   string          `json:"person"`
-	Name      string          `json:"name"`
-	LatinName string          `json:"latinName"`
-	Role      identity.Role   `json:"role"`
-	Duties    []identity.Duty `json:"duties,omitempty"`
-	BornOn    string          `json:"bornOn"`
-}
-
-func (h *Host) listDemoPeople(w http.ResponseWriter, r *http.Request) {
-	people := h.identity.DemoPeople()
-	if people == nil {
-		problem(w, http.StatusNotFound, identity.ErrDemoRefused.Error())
+	if err := h.identity.SignOut(w, r); err != nil {
+		h.options.Log.ErrorContext(r.Context(), "a session was not ended", "error", oneLine(err))
+		h.pages.Error(w, r, http.StatusServiceUnavailable)
 		return
 	}
-	list := make([]demoAccount, len(people))
-	for i, d := range people {
-		list[i] = demoAccount{d.Account, d.Person.Name, d.Person.LatinName, d.Person.Role, d.Person.Duties, d.Person.BornOn}
-	}
-	writeJSON(w, http.StatusOK, "application/json", map[string]any{"people": list})
+	http.Redirect(w, r, h.identity.AfterSignOut(r.Context()), http.StatusSeeOther)
 }
 
-func (h *Host) issueDemoToken(w http.ResponseWriter, r *http.Request) {
-	var ask struct {
-		Person string `json:"person"`
-	}
-	if err := json.NewDecoder(r.Body).Decode(&ask); err != nil {
-		problem(w, http.StatusBadRequest, `The body must be JSON such as {"person":"li-qiang"}.`)
-		return
-	}
-	token, expires, err := h.identity.Token(ask.Person)
+// sessionsPage shows where somebody is signed in.
+func (h *Host) sessionsPage(w http.ResponseWriter, r *http.Request) {
+	proof, _ := identity.ProofFromContext(r.Context())
+	list, err := h.identity.SessionsOf(r.Context(), proof.Subject)
 	if err != nil {
-		problem(w, demoStatus(err), err.Error())
+		h.options.Log.ErrorContext(r.Context(), "sessions not listed", "error", oneLine(err))
+		h.pages.Error(w, r, http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	writeJSON(w, http.StatusOK, "application/json", map[string]any{
-		"token": token, "expires": expires.UTC().Format(time.RFC3339),
-	})
+	h.pages.Render(w, r, http.StatusOK, sessionsPage(h.pages.View(r), list, proof.Session))
 }
 
-func demoStatus(err error) int {
-	switch {
-	case errors.Is(err, identity.ErrNoSuchDemo):
-		return http.StatusUnprocessableEntity
-	case errors.Is(err, identity.ErrDemoRefused):
-		return http.StatusNotFound
+// signOutEverywhere ends all sessions of whoever asks.
+func (h *Host) signOutEverywhere(w http.ResponseWriter, r *http.Request) {
+	proof, _ := identity.ProofFromContext(r.Context())
+	if err := h.identity.SignOutEverywhere(r.Context(), proof.Subject); err != nil {
+		h.options.Log.ErrorContext(r.Context(), "sessions were not ended", "error", oneLine(err))
+		h.pages.Error(w, r, http.StatusServiceUnavailable)
+		return
 	}
-	return http.StatusInternalServerError
-}
-
-// age returns the age in years of somebody born on a civil date, on the day
-// of now in its zone.
-func age(bornOn string, now time.Time) int {
-	born, err := time.Parse(time.DateOnly, bornOn)
-	if err != nil {
-		return 0
-	}
-	years := now.Year() - born.Year()
-	if now.Month() < born.Month() || now.Month() == born.Month() && now.Day() < born.Day() {
-		years--
-	}
-	return years
+	h.signOut(w, r)
 }

@@ -1,114 +1,117 @@
 package identity
 
 import (
-	"slices"
-	"strings"
-	"unicode"
-
-	"golang.org/x/text/width"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
 )
 
-// The directory answers for the people whom the demo provider knows, until a
-// community's residents are kept by a service of their own. Where the demo
-// provider is not allowed it knows nobody.
-
-// Person returns the person with that ID; false if this community knows none.
-func (i *Identity) Person(id string) (Person, bool) {
-	_, p, ok := i.record(id)
-	return p, ok
+// Directory asks the service of residents who is who. Its zero value knows
+// nobody.
+type Directory struct {
+	// Client reaches the service at http://residents; nil if it is not on.
+	Client *http.Client
 }
 
-// ActsFor returns for whom p may act besides p itself: a parent, a child.
-func (i *Identity) ActsFor(p Person) []Person {
-	d, _, ok := i.record(p.ID)
-	if !ok {
-		return nil
-	}
-	s := i.settings()
-	var family []Person
-	for _, other := range demoRecords {
-		if slices.Contains(d.family, other.name) {
-			family = append(family, other.in(s))
-		}
-	}
-	return family
+// ErrNobody is returned where the community knows no such person.
+var ErrNobody = errors.New("the community knows no such person")
+
+// directoryPath is where the service of residents answers other services.
+const directoryPath = "http://residents/residents/internal/v1"
+
+// Lookup returns the person with an ID and for whom the person may act, or
+// ErrNobody.
+func (d *Directory) Lookup(ctx context.Context, id string) (Known, error) {
+	var k Known
+	err := d.ask(ctx, http.MethodGet, "/people/"+url.PathEscape(id), nil, &k)
+	return k, err
 }
 
-// record returns what is known of the person with that ID.
-func (i *Identity) record(id string) (demoRecord, Person, bool) {
-	s := i.settings()
-	if !s.DemoAllowed() {
-		return demoRecord{}, Person{}, false
-	}
-	for _, d := range demoRecords {
-		if p := d.in(s); p.ID == id {
-			return d, p, true
-		}
-	}
-	return demoRecord{}, Person{}, false
+// Person returns the person with an ID, or ErrNobody.
+func (d *Directory) Person(ctx context.Context, id string) (Person, error) {
+	k, err := d.Lookup(ctx, id)
+	return k.Person, err
 }
 
 // Find returns at most limit people for staff to choose from: those in whose
 // Chinese or Latin name every word of the query occurs, in any order and case,
 // or, if the query is a number, those whose phone number has its digits. An
-// empty query finds nobody, so that nobody can leaf through all residents.
-func (i *Identity) Find(query string, limit int) []Person {
-	s := i.settings()
-	if !s.DemoAllowed() {
-		return nil
+// empty query finds nobody, so that nobody can leaf through all residents. Who
+// asks is recorded.
+func (d *Directory) Find(ctx context.Context, query string, limit int) ([]Person, error) {
+	var found struct {
+		Persons []Person `json:"persons"`
 	}
-	matches := matcher(query)
-	var found []Person
-	for _, d := range demoRecords {
-		if p := d.in(s); len(found) < limit && matches(p) {
-			found = append(found, p)
-		}
-	}
-	return found
+	q := url.Values{"query": {query}, "limit": {strconv.Itoa(limit)}}
+	err := d.ask(ctx, http.MethodGet, "/people?"+q.Encode(), nil, &found)
+	return found.Persons, err
 }
 
-// minPhoneDigits is how many digits of a phone number must be known to find
-// whose it is.
-const minPhoneDigits = 3
-
-// matcher returns who is meant by a query.
-func matcher(query string) func(Person) bool {
-	// Chinese keyboards also write letters, digits and spaces in full width.
-	words := strings.Fields(strings.ToLower(width.Fold.String(query)))
-	if number, ok := phoneDigits(strings.Join(words, "")); ok {
-		return func(p Person) bool { return hasDigits(p.Phone, number) }
+// BySubject returns the people whom a subject of the issuer may be.
+func (d *Directory) BySubject(ctx context.Context, subject string) ([]Known, error) {
+	var found struct {
+		People []Known `json:"people"`
 	}
-	return func(p Person) bool {
-		latin := strings.ToLower(p.LatinName)
-		joined := strings.ReplaceAll(latin, " ", "")
-		for _, word := range words {
-			if !strings.Contains(p.Name, word) && !strings.Contains(latin, word) && !strings.Contains(joined, word) {
-				return false
-			}
-		}
-		return len(words) > 0
+	err := d.ask(ctx, http.MethodGet, "/subjects/"+url.PathEscape(subject), nil, &found)
+	if errors.Is(err, ErrNobody) {
+		err = nil
 	}
+	return found.People, err
 }
 
-// phoneDigits returns the digits of what is written as a phone number; false
-// if there is anything else in it.
-func phoneDigits(s string) (digits string, ok bool) {
-	for _, c := range s {
-		switch {
-		case '0' <= c && c <= '9':
-			digits += string(c)
-		case !strings.ContainsRune("+-()", c) && !unicode.IsSpace(c):
-			return "", false
-		}
+// SignIn tells the service of residents that a subject has signed in, and
+// returns whom it may be.
+func (d *Directory) SignIn(ctx context.Context, subject, phone string) ([]Person, error) {
+	var found struct {
+		Persons []Person `json:"persons"`
 	}
-	return digits, digits != ""
+	err := d.ask(ctx, http.MethodPost, "/sign-ins", map[string]string{"subject": subject, "phone": phone}, &found)
+	if errors.Is(err, ErrNobody) {
+		err = nil
+	}
+	return found.Persons, err
 }
 
-// hasDigits reports whether digits are a part of a phone number, or the number
-// with a country's code before it.
-func hasDigits(phone, digits string) bool {
-	if phone == "" || len(digits) < minPhoneDigits {
-		return false
+// ask sends a request and decodes the answer into result.
+func (d *Directory) ask(ctx context.Context, method, path string, body, result any) error {
+	if d.Client == nil {
+		return ErrNobody
 	}
-	return strings.Contains(phone, digits) || strings.HasSuffix(digits, phone)
+	var content io.Reader
+	if body != nil {
+		data, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		content = bytes.NewReader(data)
+	}
+	request, err := http.NewRequestWithContext(ctx, method, directoryPath+path, content)
+	if err != nil {
+		return err
+	}
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	answer, err := d.Client.Do(request)
+	if err != nil {
+		return fmt.Errorf("asking for people: %w", err)
+	}
+	defer answer.Body.Close()
+	switch answer.StatusCode {
+	case http.StatusOK:
+	case http.StatusNotFound:
+		return ErrNobody
+	default:
+		return fmt.Errorf("asking for people: %s", answer.Status)
+	}
+	if err := json.NewDecoder(answer.Body).Decode(result); err != nil {
+		return fmt.Errorf("asking for people: %w", err)
+	}
+	return nil
 }

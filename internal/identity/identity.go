@@ -1,23 +1,21 @@
-// Package identity says who is calling, for whom else they may act, and who
-// the people of the community are. A browser shows a session cookie, a
-// script a bearer token; both are signed with a key that only this community's
-// services have, and name this community as their audience, so that neither is
-// worth anything in a neighbouring one.
+// Package identity says who is calling and for whom else they may act. Who
+// somebody is, the issuer of the community's class proves by OpenID Connect;
+// who that is in this community, and what they are charged with, the service
+// of residents knows. A browser keeps a session, which the community can end
+// at any time; a program sends a bearer token of the issuer.
 package identity
 
 import (
 	"context"
-	"crypto/hkdf"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-	"github.com/go-jose/go-jose/v4/jwt"
 	"k8s.io/utils/clock"
 
 	"github.com/linli-io/linli/api/v1alpha1"
@@ -37,48 +35,121 @@ type Duty string
 
 // The duties.
 const (
-	FrontDesk Duty = "FrontDesk"
-	Manager   Duty = "Manager"
+	FrontDesk      Duty = "FrontDesk"
+	Kitchen        Duty = "Kitchen"
+	Property       Duty = "Property"
+	GridWorker     Duty = "GridWorker"
+	Manager        Duty = "Manager"
+	DataProtection Duty = "DataProtection"
 )
 
-// Person is somebody who is signed in to one community.
+// Duties are all duties, in the order in which they are offered.
+var Duties = []Duty{FrontDesk, Kitchen, Property, GridWorker, Manager, DataProtection}
+
+// Person is somebody whom the community knows.
 type Person struct {
-	// ID is pairwise: the same person has another one in every community.
-	ID string
+	// ID is of this community's records; the same person has another one in
+	// every community.
+	ID string `json:"id"`
 	// Name is the name as it is written in Chinese; LatinName its transliteration.
-	Name      string
-	LatinName string
+	Name      string `json:"name"`
+	LatinName string `json:"latinName,omitempty"`
 	// Phone is a number as the country's own phones dial it, digits only, or
 	// in E.164 with its +; empty if none is known.
-	Phone  string
-	Role   Role
-	Duties []Duty
-	// BornOn is a civil date, YYYY-MM-DD.
-	BornOn string
+	Phone  string `json:"phone,omitempty"`
+	Role   Role   `json:"role"`
+	Duties []Duty `json:"duties,omitempty"`
+	// BornOn is a civil date, YYYY-MM-DD; empty if it is not known.
+	BornOn string `json:"bornOn,omitempty"`
 }
 
 // Has reports whether the person is charged with the duty.
-func (p Person) Has(d Duty) bool {
-	return slices.Contains(p.Duties, d)
+func (p Person) Has(d Duty) bool { return slices.Contains(p.Duties, d) }
+
+// Known is a person and those for whom the person may act beside themselves: a
+// parent, a child.
+type Known struct {
+	Person    Person   `json:"person"`
+	Household []Person `json:"household,omitempty"`
 }
 
-// How long a proof of identity is good for.
-const (
-	SessionLifetime = 12 * time.Hour
-	TokenLifetime   = time.Hour
+// Proof is what a request shows of who is calling. Whoever has proven who they
+// are need not be known to the community.
+type Proof struct {
+	// Subject is whom the issuer names, as this community keeps it.
+	Subject string
+	// Phone is a number that the issuer has verified; empty if it says none.
+	Phone string
+	// Staff says that it was proven in the way that staff must.
+	Staff bool
+	// Session is the browser's session; empty for a token.
+	Session string
+	// Candidates are the people whom the subject may be: none if the community
+	// knows nobody of it, several if they share an account.
+	Candidates []Person
+	// Withheld are duties that the person has but cannot exercise, because it
+	// was not proven in the way that staff must.
+	Withheld []Duty
+}
+
+// Service is another service of the same community that is calling.
+type Service struct {
+	Name string
+	// Actor is the ID of the person on whose behalf it calls; empty if it
+	// calls by itself.
+	Actor string
+}
+
+type (
+	knownKey   struct{}
+	proofKey   struct{}
+	serviceKey struct{}
 )
 
-// SessionKeySize is the length of the session key, in bytes.
-const SessionKeySize = 32
+// FromContext returns who makes the request of this context; false if nobody
+// is signed in whom the community knows.
+func FromContext(ctx context.Context) (Person, bool) {
+	k, ok := ctx.Value(knownKey{}).(Known)
+	return k.Person, ok
+}
+
+// HouseholdFromContext returns for whom the caller may act besides themselves.
+func HouseholdFromContext(ctx context.Context) []Person {
+	k, _ := ctx.Value(knownKey{}).(Known)
+	return k.Household
+}
+
+// ProofFromContext returns what is proven of the caller; false if nobody is
+// signed in.
+func ProofFromContext(ctx context.Context) (Proof, bool) {
+	p, ok := ctx.Value(proofKey{}).(Proof)
+	return p, ok
+}
+
+// ServiceFromContext returns which service of this community is calling; false
+// if the request came from outside.
+func ServiceFromContext(ctx context.Context) (Service, bool) {
+	s, ok := ctx.Value(serviceKey{}).(Service)
+	return s, ok
+}
+
+// WithKnown returns a context in which somebody is signed in.
+func WithKnown(ctx context.Context, k Known) context.Context {
+	return context.WithValue(ctx, knownKey{}, k)
+}
+
+// WithService returns a context in which a service is calling, and nobody else.
+func WithService(ctx context.Context, s Service) context.Context {
+	ctx = context.WithValue(ctx, knownKey{}, nil)
+	ctx = context.WithValue(ctx, proofKey{}, nil)
+	return context.WithValue(ctx, serviceKey{}, s)
+}
 
 // Settings are what signing in depends on; they follow the configuration.
 type Settings struct {
-	// Community is the UID of the Community: the audience of its tokens.
+	// Community is the name of the Community.
 	Community string
-	// Subjects is what pairwise identifiers are derived from. It outlives the
-	// Community: one that adopts the data of another keeps it.
-	Subjects string
-	Class    v1alpha1.CommunityClassSpec
+	Class     v1alpha1.CommunityClassSpec
 }
 
 // Loopback reports whether the community is reached by a name of this machine
@@ -87,190 +158,120 @@ func (s Settings) Loopback() bool {
 	return s.Class.Gateway.Scheme == v1alpha1.SchemeHTTP && isLocalhost(s.Class.Domain)
 }
 
-// DemoAllowed reports whether made-up people may sign in with a click. The
-// class's validation says the same; it is asked again here because being wrong
-// about it would open every door.
-func (s Settings) DemoAllowed() bool {
-	return s.Class.Identity.Provider == v1alpha1.IdentityDemo && isLocalhost(s.Class.Domain)
+// ClientID is what the community is called at the issuer: its host name.
+func (s Settings) ClientID() string { return s.Class.Host(s.Community) }
+
+// Site is where the community is reached, and the audience of its tokens.
+func (s Settings) Site() string { return s.Class.URL(s.Community) }
+
+func isLocalhost(name string) bool {
+	return name == "localhost" || strings.HasSuffix(name, ".localhost")
 }
 
-func isLocalhost(domain string) bool {
-	return domain == "localhost" || strings.HasSuffix(domain, ".localhost")
+// Options are what an Identity is made of.
+type Options struct {
+	// Keys are the community's secrets; they may change.
+	Keys     func() Keys
+	Settings func() Settings
+	Sessions Sessions
+	People   *Directory
+	Clock    clock.PassiveClock
 }
 
 // Identity recognises people and signs them in and out.
 type Identity struct {
-	sessions, tokens key
-	settings         func() Settings
-	clock            clock.PassiveClock
+	keys     func() Keys
+	settings func() Settings
+	sessions Sessions
+	people   *Directory
+	clock    clock.PassiveClock
+	client   *http.Client
+
+	mu       sync.Mutex
+	provider *provider
 }
 
-// New returns an Identity. sessionKey is the community's secret of
-// SessionKeySize bytes.
-func New(sessionKey []byte, settings func() Settings, c clock.PassiveClock) (*Identity, error) {
-	if len(sessionKey) != SessionKeySize {
-		return nil, fmt.Errorf("the session key has %d bytes, want %d", len(sessionKey), SessionKeySize)
+// New returns an Identity.
+func New(o Options) *Identity {
+	return &Identity{
+		keys: o.Keys, settings: o.Settings, sessions: o.Sessions, people: o.People, clock: o.Clock,
+		client: &http.Client{Transport: LoopbackTransport(), Timeout: providerTimeout},
 	}
-	sessions, err := newKey(sessionKey, "linli session cookie v1")
-	if err != nil {
-		return nil, err
-	}
-	tokens, err := newKey(sessionKey, "linli bearer token v1")
-	if err != nil {
-		return nil, err
-	}
-	return &Identity{sessions: sessions, tokens: tokens, settings: settings, clock: c}, nil
 }
 
-type contextKey struct{}
+// Errors of Authenticate.
+var (
+	ErrBadToken = errors.New("the bearer token is malformed, expired, or of another community: get a new one")
+	// ErrUnavailable means that it could not be found out who is calling.
+	ErrUnavailable = errors.New("it cannot be checked at the moment who is calling: try again in a few seconds")
+)
 
-// FromContext returns who makes the request of this context; false if nobody
+// Authenticate returns the request's context with who makes it: of its bearer
+// token if it has one, else of the session of its cookie. It returns
+// ErrBadToken or ErrUnavailable; a cookie of no session only means that nobody
 // is signed in.
-func FromContext(ctx context.Context) (Person, bool) {
-	p, ok := ctx.Value(contextKey{}).(Person)
-	return p, ok
-}
-
-// WithPerson returns a context in which p is signed in.
-func WithPerson(ctx context.Context, p Person) context.Context {
-	return context.WithValue(ctx, contextKey{}, p)
-}
-
-// ErrBadToken is returned by Authenticate for a bearer token that is not valid here.
-var ErrBadToken = errors.New("the bearer token is malformed, expired, or of another community: get a new one")
-
-// Authenticate returns who makes the request: of its bearer token if it has
-// one, else of its session cookie. A bad token is ErrBadToken; a bad or
-// expired cookie only means that nobody is signed in.
-func (i *Identity) Authenticate(r *http.Request) (p Person, ok bool, err error) {
+func (i *Identity) Authenticate(r *http.Request) (context.Context, error) {
+	ctx := r.Context()
 	if header := r.Header.Get("Authorization"); header != "" {
 		scheme, token, _ := strings.Cut(header, " ")
 		if !strings.EqualFold(scheme, "Bearer") {
-			return Person{}, false, ErrBadToken
+			return ctx, ErrBadToken
 		}
-		p, ok := i.proven(i.tokens, strings.TrimSpace(token))
-		if !ok {
-			return Person{}, false, ErrBadToken
+		proof, err := i.proofOfToken(ctx, strings.TrimSpace(token))
+		if err != nil {
+			return ctx, err
 		}
-		return p, true, nil
+		return i.recognise(ctx, proof, "")
 	}
-	cookie, err := r.Cookie(i.cookieName())
+	cookie, err := r.Cookie(i.cookieName(sessionCookie))
 	if err != nil {
-		return Person{}, false, nil
+		return ctx, nil
 	}
-	p, ok = i.proven(i.sessions, cookie.Value)
-	return p, ok, nil
-}
-
-// proven returns whom a signed proof names.
-func (i *Identity) proven(k key, proof string) (Person, bool) {
-	s := i.settings()
-	if !s.DemoAllowed() {
-		return Person{}, false
+	s, ok, err := i.session(ctx, cookie.Value)
+	if err != nil {
+		return ctx, errors.Join(ErrUnavailable, err)
 	}
-	subject, ok := k.verify(proof, s.Community, i.clock.Now())
 	if !ok {
-		return Person{}, false
+		return ctx, nil
 	}
-	return demoAccount(s, subject)
+	return i.recognise(ctx, Proof{Subject: s.Subject, Phone: s.Phone, Staff: s.Staff, Session: s.ID}, s.Person)
 }
 
-// Token returns a bearer token for the person with that demo account.
-func (i *Identity) Token(account string) (token string, expires time.Time, err error) {
-	return i.prove(i.tokens, account, TokenLifetime)
-}
-
-// SignIn sets the session cookie of the person with that demo account.
-func (i *Identity) SignIn(w http.ResponseWriter, account string) error {
-	proof, _, err := i.prove(i.sessions, account, SessionLifetime)
+// recognise finds out who a subject is here: the chosen person, or the only
+// one there is.
+func (i *Identity) recognise(ctx context.Context, proof Proof, chosen string) (context.Context, error) {
+	candidates, err := i.people.BySubject(ctx, proof.Subject)
 	if err != nil {
-		return err
+		return ctx, errors.Join(ErrUnavailable, err)
 	}
-	http.SetCookie(w, i.cookie(proof, int(SessionLifetime/time.Second)))
-	return nil
+	at := -1
+	for n, c := range candidates {
+		proof.Candidates = append(proof.Candidates, c.Person)
+		if c.Person.ID == chosen || len(candidates) == 1 {
+			at = n
+		}
+	}
+	if at >= 0 {
+		known := candidates[at]
+		if !proof.Staff && len(known.Person.Duties) > 0 {
+			proof.Withheld = known.Person.Duties
+			known.Person.Duties, known.Person.Role = nil, Resident
+		}
+		ctx = WithKnown(ctx, known)
+	}
+	return context.WithValue(ctx, proofKey{}, proof), nil
 }
 
-// SignOut removes the session cookie.
-func (i *Identity) SignOut(w http.ResponseWriter) {
-	http.SetCookie(w, i.cookie("", -1))
+// SubjectOf is what the community keeps of whom an issuer names. It is a hash:
+// the name itself is of no use here.
+func SubjectOf(issuer, subject string) string {
+	sum := sha256.Sum256([]byte(issuer + "\x00" + subject))
+	return hex.EncodeToString(sum[:16])
 }
 
-// Errors of SignIn and Token.
-var (
-	ErrDemoRefused = errors.New("this community does not let demo people sign in")
-	ErrNoSuchDemo  = errors.New("there is no demo person of that name")
+// How long somebody stays signed in without signing in again. Staff see what
+// is other people's, on computers that others use too.
+const (
+	ResidentSession = 30 * 24 * time.Hour
+	StaffSession    = 12 * time.Hour
 )
-
-func (i *Identity) prove(k key, account string, lifetime time.Duration) (string, time.Time, error) {
-	s := i.settings()
-	if !s.DemoAllowed() {
-		return "", time.Time{}, ErrDemoRefused
-	}
-	if _, ok := demoAccount(s, account); !ok {
-		return "", time.Time{}, ErrNoSuchDemo
-	}
-	now := i.clock.Now()
-	proof, err := k.sign(account, s.Community, now, now.Add(lifetime))
-	return proof, now.Add(lifetime), err
-}
-
-func (i *Identity) cookieName() string {
-	if i.settings().Loopback() {
-		return "linli-session" // browsers take the prefix only with Secure
-	}
-	return "__Host-linli-session"
-}
-
-func (i *Identity) cookie(value string, maxAge int) *http.Cookie {
-	return &http.Cookie{
-		Name:     i.cookieName(),
-		Value:    value,
-		Path:     "/",
-		MaxAge:   maxAge,
-		Secure:   !i.settings().Loopback(),
-		HttpOnly: true,
-		SameSite: http.SameSiteLaxMode,
-	}
-}
-
-// key signs and verifies the proofs of one kind. Each kind has a key of its
-// own, so that a cookie cannot be used as a token.
-type key struct{ secret []byte }
-
-func newKey(sessionKey []byte, purpose string) (key, error) {
-	secret, err := hkdf.Key(sha256.New, sessionKey, nil, purpose, sha256.Size)
-	return key{secret}, err
-}
-
-func (k key) sign(subject, audience string, issued, expires time.Time) (string, error) {
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.HS256, Key: k.secret},
-		(&jose.SignerOptions{}).WithType("JWT"))
-	if err != nil {
-		return "", err
-	}
-	return jwt.Signed(signer).Claims(jwt.Claims{
-		Subject:  subject,
-		Audience: jwt.Audience{audience},
-		IssuedAt: jwt.NewNumericDate(issued),
-		Expiry:   jwt.NewNumericDate(expires),
-	}).Serialize()
-}
-
-func (k key) verify(proof, audience string, now time.Time) (subject string, ok bool) {
-	token, err := jwt.ParseSigned(proof, []jose.SignatureAlgorithm{jose.HS256})
-	if err != nil {
-		return "", false
-	}
-	var c jwt.Claims
-	if err := token.Claims(k.secret, &c); err != nil {
-		return "", false
-	}
-	if c.Expiry == nil || audience == "" {
-		return "", false
-	}
-	expected := jwt.Expected{AnyAudience: jwt.Audience{audience}, Time: now}
-	if err := c.ValidateWithLeeway(expected, 0); err != nil {
-		return "", false
-	}
-	return c.Subject, true
-}

@@ -5,49 +5,124 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
-// SignInPath is where people sign in.
-const SignInPath = "/identity/sign-in"
+// Pages of the service of residents for people who are signed in but of whom
+// the community does not know who they are.
+const (
+	// JoinPath is where they ask to be a resident, WhichPath where those who
+	// share an account say who they are.
+	JoinPath  = "/residents/join"
+	WhichPath = "/residents/which"
+)
 
-// RequirePerson lets only requests of people who are signed in through to
-// next. Pages send the others to the sign-in page, and from there back; an API
-// (a path beneath /<service>/api/) answers 401 with a problem document.
-func (i *Identity) RequirePerson(next http.Handler) http.Handler {
+// RequireProof lets only requests of people through to next who are signed in,
+// whether the community knows them or not. Pages send the others to the
+// sign-in page, and from there back; an API (a path beneath /<service>/api/)
+// answers 401 with a problem document.
+func (i *Identity) RequireProof(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, ok := ProofFromContext(r.Context()); !ok {
+			signInFirst(w, r, false)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// RequirePerson lets only requests of people through to next whom the
+// community knows. Pages send those whom it does not know to where they can
+// ask to join; an API answers 403.
+func (i *Identity) RequirePerson(next http.Handler) http.Handler {
+	return i.RequireProof(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, ok := FromContext(r.Context()); ok {
 			next.ServeHTTP(w, r)
 			return
 		}
+		proof, _ := ProofFromContext(r.Context())
+		path := JoinPath
+		if len(proof.Candidates) > 0 {
+			path = WhichPath
+		}
 		if isAPI(r) {
-			Unauthorized(w, "Sign in, or send a bearer token in the Authorization header.")
+			problem(w, http.StatusForbidden, fmt.Sprintf("The community does not know who you are. Sign in with a browser and open %s.", path))
 			return
 		}
-		back := "/"
-		if r.Method == http.MethodGet || r.Method == http.MethodHead {
-			back = r.URL.RequestURI()
-		}
-		w.Header().Set("Cache-Control", "no-store")
-		http.Redirect(w, r, SignInPath+"?return="+url.QueryEscape(back), http.StatusSeeOther)
-	})
+		redirect(w, r, path, url.Values{"return": {here(r)}})
+	}))
 }
 
 // RequireDuty is RequirePerson, and beyond that lets only people through who
-// are charged with the duty. The others get 403: from an API as a problem
-// document, as a page from refuse.
+// are charged with the duty and have proven who they are in the way that staff
+// must. Pages have those prove it who have not; the others get 403: from an
+// API as a problem document, as a page from refuse.
 func (i *Identity) RequireDuty(duty Duty, refuse func(w http.ResponseWriter, r *http.Request, status int), next http.Handler) http.Handler {
-	return i.RequirePerson(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	known := i.RequirePerson(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p, _ := FromContext(r.Context())
+		proof, _ := ProofFromContext(r.Context())
+		withheld := slices.Contains(proof.Withheld, duty)
 		switch {
 		case p.Has(duty):
 			next.ServeHTTP(w, r)
+		case withheld && isAPI(r):
+			problem(w, http.StatusForbidden, "The token does not prove who you are in the way that staff must: ask the issuer for one with the staff's acr.")
+		case withheld:
+			signInFirst(w, r, true)
 		case isAPI(r):
 			problem(w, http.StatusForbidden, fmt.Sprintf("This is for staff with the duty %s. Ask a manager of the community for it.", duty))
 		default:
 			refuse(w, r, http.StatusForbidden)
 		}
 	}))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, ok := ProofFromContext(r.Context()); !ok {
+			signInFirst(w, r, true)
+			return
+		}
+		known.ServeHTTP(w, r)
+	})
+}
+
+// RequireService lets only other services of this community through to next.
+// For everybody else there is nothing at the address.
+func (i *Identity) RequireService(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, ok := ServiceFromContext(r.Context()); !ok {
+			problem(w, http.StatusNotFound, "There is nothing at this address for this method.")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// signInFirst asks whoever makes the request to sign in, if need be in the way
+// that staff must.
+func signInFirst(w http.ResponseWriter, r *http.Request, staff bool) {
+	if isAPI(r) {
+		Unauthorized(w, "Sign in, or send a bearer token in the Authorization header.")
+		return
+	}
+	query := url.Values{"return": {here(r)}}
+	if staff {
+		query.Set("staff", "true")
+	}
+	redirect(w, r, SignInPath, query)
+}
+
+func redirect(w http.ResponseWriter, r *http.Request, path string, query url.Values) {
+	w.Header().Set("Cache-Control", "no-store")
+	http.Redirect(w, r, path+"?"+query.Encode(), http.StatusSeeOther)
+}
+
+// here is where a browser comes back to: the page that was asked for, or the
+// front page after a form, whose content is not kept.
+func here(r *http.Request) string {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return r.URL.RequestURI()
+	}
+	return "/"
 }
 
 // isAPI reports whether a program asks: the path is beneath /<service>/api/.

@@ -21,6 +21,13 @@ import (
 // Name is the library's name among database.Options.Libraries.
 const Name = "notify"
 
+// Receiver is the service that brings messages to people, and ReceivePath where
+// it takes them.
+const (
+	Receiver    = "messages"
+	ReceivePath = "/" + Receiver + "/internal/v1/messages"
+)
+
 //go:embed migrations/*/*.sql
 var migrationFiles embed.FS
 
@@ -35,11 +42,15 @@ type Message struct {
 	At time.Time `json:"at"`
 	// Person is the ID of who should know.
 	Person string `json:"person"`
+	// By is the ID of who asked for what it is about, such as a daughter who
+	// booked. They are told as well, if they may act for the person; empty if
+	// nobody else is.
+	By string `json:"by,omitempty"`
 	// Name and Phone are those of a guest, of whom there is no record; empty
 	// for everybody else.
 	Name  string `json:"name,omitempty"`
 	Phone string `json:"phone,omitempty"`
-	// Kind is what it is about, such as "booking.offer"; About is the ID of
+	// Kind is what it is about, such as "booking-offer"; About is the ID of
 	// that of which it tells. The same person is told of the same kind and ID
 	// once within a short while.
 	Kind  string `json:"kind"`

@@ -85,7 +85,7 @@ func newOutbox(t *testing.T, db *database.DB, r *receiver, c *testclock.FakeCloc
 
 func message(about string) notify.Message {
 	return notify.Message{
-		At: noon, Person: "li-qiang", Kind: "booking.offer", About: about, Link: "/booking/mine",
+		At: noon, Person: "li-qiang", Kind: "booking-offer", About: about, Link: "/booking/mine",
 		Text:  map[string]string{"zh-CN": "轮到您了", "en": "It is your turn"},
 		Short: map[string]string{"zh-CN": "有新消息", "en": "News"}, NotAfter: noon.Add(time.Hour),
 	}

@@ -128,6 +128,16 @@ func (p *Pages) ViewIn(r *http.Request, lang Language) View {
 	return v
 }
 
+// Words is a View in a language that belongs to no request and no reader, for
+// texts that are sent to people.
+func (p *Pages) Words(lang Language) View {
+	site := p.options.Site()
+	return View{
+		Lang: lang, Community: site.Community, Location: site.Location, Path: "/",
+		localizer: i18n.NewLocalizer(p.bundle, string(lang)), texts: p.texts[lang],
+	}
+}
+
 // Render writes a page. Nothing is written of a page that cannot be rendered
 // to its end; the reader gets the error page instead.
 func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, page templ.Component) {

@@ -14,11 +14,29 @@ import (
 // PostgreSQL is the server that Postgres starts.
 func Each(t *testing.T, migrations fs.FS, f func(t *testing.T, db *database.DB)) {
 	t.Helper()
+	EachWith(t, migrations, nil, f)
+}
+
+// EachWith is Each with the tables of libraries, by name.
+func EachWith(t *testing.T, migrations fs.FS, libraries map[string]func() (fs.FS, error), f func(t *testing.T, db *database.DB)) {
+	t.Helper()
+	o := database.Options{Migrations: migrations, Libraries: map[string]fs.FS{}}
+	for name, open := range libraries {
+		files, err := open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Libraries[name] = files
+	}
 	t.Run("sqlite", func(t *testing.T) {
-		f(t, open(t, database.Options{Path: filepath.Join(t.TempDir(), "test.db"), Migrations: migrations}))
+		o := o
+		o.Path = filepath.Join(t.TempDir(), "test.db")
+		f(t, open(t, o))
 	})
 	t.Run("postgres", func(t *testing.T) {
-		f(t, open(t, database.Options{DSN: Postgres(t), Migrations: migrations}))
+		o := o
+		o.DSN = Postgres(t)
+		f(t, open(t, o))
 	})
 }
 

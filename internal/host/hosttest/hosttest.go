@@ -5,7 +5,6 @@ package hosttest
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -15,6 +14,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,6 +25,8 @@ import (
 
 	"github.com/linli-io/linli/api/v1alpha1"
 	"github.com/linli-io/linli/internal/host"
+	"github.com/linli-io/linli/internal/identity"
+	"github.com/linli-io/linli/internal/identity/identitytest"
 )
 
 // Options say what to run. The zero value runs nothing but the host itself.
@@ -56,7 +60,13 @@ type Server struct {
 	ConfigDir  string
 	DataDir    string
 
+	// Issuer is where people sign in; nil if the release names another one.
+	Issuer *identitytest.Issuer
+	// Host is what runs.
+	Host *host.Host
+
 	addr      string
+	keys      string
 	volume    bool
 	versions  int
 	community *v1alpha1.Community
@@ -84,14 +94,14 @@ func Community() *v1alpha1.Community {
 	}
 }
 
-// Release returns a release to test with: demo people on localhost.
+// Release returns a release to test with, on localhost. Where it names no
+// issuer, Start runs one at which the members of identitytest have accounts.
 func Release() *v1alpha1.Release {
 	return &v1alpha1.Release{
-		Name: "yutai-1", ClassName: "yutai", RendererVersion: 1,
+		Name: "yutai-1", ClassName: "yutai", RendererVersion: 2,
 		Class: v1alpha1.CommunityClassSpec{
-			Domain:   "localhost",
-			Gateway:  v1alpha1.Gateway{Namespace: "gateway-system", Name: "linli", Scheme: v1alpha1.SchemeHTTP, Port: 8080},
-			Identity: v1alpha1.Identity{Provider: v1alpha1.IdentityDemo},
+			Domain:  "localhost",
+			Gateway: v1alpha1.Gateway{Namespace: "gateway-system", Name: "linli", Scheme: v1alpha1.SchemeHTTP, Port: 8080},
 		},
 	}
 }
@@ -125,13 +135,22 @@ func TryStart(t testing.TB, o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = t.Output()
 	}
+	keys := t.TempDir()
 	s := &Server{
-		ConfigDir: t.TempDir(), DataDir: o.DataDir,
+		ConfigDir: t.TempDir(), DataDir: o.DataDir, keys: keys,
 		volume: o.ConfigVolume, community: o.Community, release: o.Release,
 		ended: make(chan error, 1),
 	}
+	if s.release.Class.Identity.Issuer == "" {
+		s.Issuer = identitytest.NewIssuer(t, o.Clock.Now)
+		release := *s.release
+		release.Class.Identity.Issuer = s.Issuer.URL
+		s.release = &release
+		if !slices.ContainsFunc(o.Services, func(s host.Service) bool { return s.Name == "residents" }) {
+			o.Services = append(slices.Clone(o.Services), residents(s.Issuer.URL))
+		}
+	}
 	s.WriteConfig(t)
-	keys := t.TempDir()
 	if err := os.WriteFile(filepath.Join(keys, "session.key"), bytes.Repeat([]byte("k"), 32), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +166,7 @@ func TryStart(t testing.TB, o Options) (*Server, error) {
 		stop()
 		return nil, err
 	}
-	s.stop = stop
+	s.stop, s.Host = stop, h
 	s.addr = h.Addr().String()
 	_, port, err := net.SplitHostPort(s.addr)
 	if err != nil {
@@ -238,10 +257,13 @@ func (s *Server) Client(t testing.TB) *http.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dialer := net.Dialer{}
+	own, dialer := s.Site(), net.Dialer{}
 	transport := &http.Transport{
-		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, network, s.addr)
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			if name, _, err := net.SplitHostPort(address); err == nil && strings.Contains(own, "://"+name) {
+				address = s.addr
+			}
+			return dialer.DialContext(ctx, network, address)
 		},
 		MaxIdleConnsPerHost: 16,
 	}
@@ -253,37 +275,54 @@ func (s *Server) Client(t testing.TB) *http.Client {
 	}
 }
 
-// SignIn returns a browser in which the demo person with that account, such as
-// li-qiang, is signed in.
+// Site is the community's address as its configuration has it: the audience of
+// its tokens. It differs from URL by the port.
+func (s *Server) Site() string { return s.release.Class.URL(s.community.Name) }
+
+// SignIn returns a browser in which the member with that account, such as
+// li-qiang, is signed in; staff in the way that staff must.
 func (s *Server) SignIn(t testing.TB, account string) *http.Client {
 	t.Helper()
+	m, _ := identitytest.MemberOf(account)
 	client := s.Client(t)
-	r, err := client.PostForm(s.URL+"/identity/sign-in", url.Values{"person": {account}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Body.Close()
-	if r.StatusCode != http.StatusSeeOther {
-		t.Fatalf("signing in as %s: %s", account, r.Status)
-	}
+	s.SignInWith(t, client, account, m.Role == identity.Staff)
 	return client
 }
 
-// Token returns a bearer token of the demo person with that account.
+// SignInWith signs the account in with a browser, and returns where that leads
+// to in the end. Nobody need know the account.
+func (s *Server) SignInWith(t testing.TB, client *http.Client, account string, staff bool) (location string) {
+	t.Helper()
+	location = s.URL + "/identity/sign-in?" + url.Values{"staff": {strconv.FormatBool(staff)}}.Encode()
+	for range 3 { // to the issuer, back, and on
+		r, err := client.Get(location)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Body.Close()
+		if r.StatusCode != http.StatusSeeOther {
+			t.Fatalf("signing in as %s: %s at %s", account, r.Status, r.Request.URL.Path)
+		}
+		location = r.Header.Get("Location")
+		if strings.HasPrefix(location, s.Issuer.URL) {
+			location += "&account=" + url.QueryEscape(account)
+		}
+	}
+	return location
+}
+
+// Token returns a bearer token of the member with that account.
 func (s *Server) Token(t testing.TB, account string) string {
 	t.Helper()
-	body, err := json.Marshal(map[string]string{"person": account})
-	if err != nil {
-		t.Fatal(err)
+	return s.Issuer.Token(t, account, s.Site())
+}
+
+// RotateKeys changes the community's keys as the operator does.
+func (s *Server) RotateKeys(t testing.TB, current, previous []byte) {
+	t.Helper()
+	for name, key := range map[string][]byte{"session.key": current, "session.previous.key": previous} {
+		if err := os.WriteFile(filepath.Join(s.keys, name), key, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	r, err := s.Client(t).Post(s.URL+"/identity/demo/token", "application/json", bytes.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Body.Close()
-	var got struct{ Token string }
-	if err := json.NewDecoder(r.Body).Decode(&got); err != nil || got.Token == "" {
-		t.Fatalf("token for %s: %s, %v", account, r.Status, err)
-	}
-	return got.Token
 }

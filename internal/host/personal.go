@@ -1,0 +1,85 @@
+package host
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/uptrace/bun"
+
+	"github.com/linli-io/linli/internal/audit"
+	"github.com/linli-io/linli/internal/notify"
+)
+
+// Personal is what a service keeps about people, to be handed over to them and
+// to be erased (PIPL Arts. 45 and 47).
+type Personal struct {
+	// Export returns what the service keeps about a person, for JSON.
+	Export func(ctx context.Context, person string) (any, error)
+	// Erase removes it, in so far as no law says that it must stay. Erasing
+	// again is no error.
+	Erase func(ctx context.Context, person string) error
+}
+
+// personalPath is where a service answers the service of residents.
+func personalPath(service string) string { return "/" + service + "/personal/v1/people/{person}" }
+
+// Personal lets the service of residents hand over and erase what this service
+// keeps about people.
+func (rt *Runtime) Personal(p Personal) {
+	rt.host.personal = append(rt.host.personal, rt.service)
+	failed := func(w http.ResponseWriter, r *http.Request, err error) {
+		rt.Log.ErrorContext(r.Context(), "personal data not handled", "error", oneLine(err))
+		problem(w, http.StatusInternalServerError, "The service could not do this; it was recorded.")
+	}
+	rt.Mux.Handle("GET "+personalPath(rt.service), rt.Identity.RequireService(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		data, err := p.Export(r.Context(), r.PathValue("person"))
+		if err != nil {
+			failed(w, r, err)
+			return
+		}
+		w.Header().Set("Cache-Control", "no-store")
+		writeJSON(w, http.StatusOK, "application/json", data)
+	})))
+	rt.Mux.Handle("DELETE "+personalPath(rt.service), rt.Identity.RequireService(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := rt.erase(r.Context(), p, r.PathValue("person")); err != nil {
+			failed(w, r, err)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	})))
+}
+
+// erase removes what a service keeps about a person, and what it still had to
+// tell them.
+func (rt *Runtime) erase(ctx context.Context, p Personal, person string) error {
+	if err := p.Erase(ctx, person); err != nil || rt.DB == nil {
+		return err
+	}
+	return rt.DB.Write(ctx, func(ctx context.Context, tx bun.Tx) error { return notify.Forget(ctx, tx, person) })
+}
+
+// PersonalServices are the services that keep something about people. It is
+// complete once the host serves.
+func (rt *Runtime) PersonalServices() []string { return rt.host.personal }
+
+// maxAudit is how many entries about a person are handed over, the latest.
+const maxAudit = 1000
+
+// mountAudit lets the service of residents ask who did what about a person.
+func (rt *Runtime) mountAudit() {
+	rt.Mux.Handle("GET /"+rt.service+"/audit/v1/people/{person}", rt.Identity.RequireService(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		records, err := audit.About(r.Context(), rt.DB, r.PathValue("person"), maxAudit)
+		if err != nil {
+			rt.Log.ErrorContext(r.Context(), "audit not read", "error", oneLine(err))
+			problem(w, http.StatusInternalServerError, "The service could not do this; it was recorded.")
+			return
+		}
+		w.Header().Set("Cache-Control", "no-store")
+		writeJSON(w, http.StatusOK, "application/json", map[string]any{"records": records})
+	})))
+	rt.host.audited = append(rt.host.audited, rt.service)
+}
+
+// AuditedServices are the services that can say who did what about a person,
+// at /<name>/audit/v1/people/{person}. It is complete once the host serves.
+func (rt *Runtime) AuditedServices() []string { return rt.host.audited }
