@@ -35,9 +35,9 @@ const (
 	BasisOwn Basis = "Own"
 	// BasisPaper: the person has signed for it, and staff have seen that.
 	BasisPaper Basis = "Paper"
-	// BasisChild: a parent acts for a child of the same household, and staff
+	// BasisParent: a parent acts for a child of the same household, and staff
 	// have confirmed it. It ends on the child's 18th birthday.
-	BasisChild Basis = "Child"
+	BasisParent Basis = "Parent"
 )
 
 // Acting is that somebody acts for another.
@@ -86,7 +86,7 @@ func checkActing(want Acting, actor, represented Person, today Date) (Acting, er
 	switch want.Basis {
 	case BasisOwn, BasisPaper:
 		return want, nil
-	case BasisChild:
+	case BasisParent:
 	default:
 		return want, fmt.Errorf("%w: there is no basis %q", ErrInvalid, want.Basis)
 	}
@@ -152,6 +152,11 @@ func (r actingRow) acting() Acting {
 	return a
 }
 
+// sameAs says that two agreements are for the same, for the same reason.
+func (a Acting) sameAs(b Acting) bool {
+	return a.Basis == b.Basis && a.Until == b.Until && a.Document == b.Document && slices.Equal(a.Scopes, b.Scopes)
+}
+
 // LetAct has somebody act for another, as the staff have it on paper or know
 // them for parent and child.
 func (s *Store) LetAct(ctx context.Context, a Act, want Acting) (made Acting, err error) {
@@ -165,7 +170,8 @@ func (s *Store) LetAct(ctx context.Context, a Act, want Acting) (made Acting, er
 	return made, err
 }
 
-// letActIn puts a new agreement in the place of the former one, if there is one.
+// letActIn puts a new agreement in the place of the former one, if there is
+// one that says something else.
 func letActIn(ctx context.Context, tx bun.Tx, a Act, want Acting) (Acting, error) {
 	actor, err := personIn(ctx, tx, want.Actor)
 	if err != nil {
@@ -177,6 +183,13 @@ func letActIn(ctx context.Context, tx bun.Tx, a Act, want Acting) (Acting, error
 	}
 	if want, err = checkActing(want, actor, represented, a.Today()); err != nil {
 		return want, err
+	}
+	var held []actingRow
+	if err := tx.NewSelect().Model(&held).Where("actor = ? AND represented = ? AND ended_at IS NULL", want.Actor, want.Represented).Scan(ctx); err != nil {
+		return want, fmt.Errorf("reading who acts: %w", err)
+	}
+	if len(held) > 0 && want.sameAs(held[0].acting()) {
+		return held[0].acting(), nil
 	}
 	if want.ID, err = newID(); err != nil {
 		return want, err

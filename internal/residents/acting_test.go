@@ -33,18 +33,18 @@ func TestCheckActing(t *testing.T) {
 		"twice the same":        {Acting{Basis: BasisPaper, Scopes: []Scope{ScopeBook, ScopeBook}}, parent, mother, false, ""},
 		"without a basis":       {Acting{Scopes: Scopes}, parent, mother, false, ""},
 		"for oneself":           {Acting{Basis: BasisPaper, Scopes: Scopes}, parent, parent, false, ""},
-		"a child":               {Acting{Basis: BasisChild, Scopes: Scopes}, parent, child, true, "2036-05-31"},
-		"a child for a year":    {Acting{Basis: BasisChild, Scopes: Scopes, Until: "2027-11-23"}, parent, child, true, "2027-11-23"},
-		"a child for ever":      {Acting{Basis: BasisChild, Scopes: Scopes, Until: "2099-01-01"}, parent, child, true, "2036-05-31"},
-		"a child of 17":         {Acting{Basis: BasisChild, Scopes: Scopes}, parent, almost, true, "2026-11-23"},
-		"a child of 18":         {Acting{Basis: BasisChild, Scopes: Scopes}, parent, with(child, func(p *Person) { p.BornOn = "2008-11-23" }), false, ""},
-		"a child without a day": {Acting{Basis: BasisChild, Scopes: Scopes}, parent, with(child, func(p *Person) { p.BornOn = "" }), false, ""},
-		"a child elsewhere":     {Acting{Basis: BasisChild, Scopes: Scopes}, parent, with(child, func(p *Person) { p.Room = "502" }), false, ""},
-		"a child as a parent":   {Acting{Basis: BasisChild, Scopes: Scopes}, almost, child, false, ""},
+		"a child":               {Acting{Basis: BasisParent, Scopes: Scopes}, parent, child, true, "2036-05-31"},
+		"a child for a year":    {Acting{Basis: BasisParent, Scopes: Scopes, Until: "2027-11-23"}, parent, child, true, "2027-11-23"},
+		"a child for ever":      {Acting{Basis: BasisParent, Scopes: Scopes, Until: "2099-01-01"}, parent, child, true, "2036-05-31"},
+		"a child of 17":         {Acting{Basis: BasisParent, Scopes: Scopes}, parent, almost, true, "2026-11-23"},
+		"a child of 18":         {Acting{Basis: BasisParent, Scopes: Scopes}, parent, with(child, func(p *Person) { p.BornOn = "2008-11-23" }), false, ""},
+		"a child without a day": {Acting{Basis: BasisParent, Scopes: Scopes}, parent, with(child, func(p *Person) { p.BornOn = "" }), false, ""},
+		"a child elsewhere":     {Acting{Basis: BasisParent, Scopes: Scopes}, parent, with(child, func(p *Person) { p.Room = "502" }), false, ""},
+		"a child as a parent":   {Acting{Basis: BasisParent, Scopes: Scopes}, almost, child, false, ""},
 		"who has moved away":    {Acting{Basis: BasisPaper, Scopes: Scopes}, with(parent, func(p *Person) { p.MovedAwayAt = monday }), mother, false, ""},
 		"for whom moved away":   {Acting{Basis: BasisPaper, Scopes: Scopes}, parent, with(mother, func(p *Person) { p.MovedAwayAt = monday }), false, ""},
 		"an outsider":           {Acting{Basis: BasisPaper, Scopes: Scopes}, with(parent, func(p *Person) { p.Kind = External }), mother, false, ""},
-		"born on a leap day":    {Acting{Basis: BasisChild, Scopes: Scopes}, parent, with(child, func(p *Person) { p.BornOn = "2012-02-29" }), true, "2030-02-28"},
+		"born on a leap day":    {Acting{Basis: BasisParent, Scopes: Scopes}, parent, with(child, func(p *Person) { p.BornOn = "2012-02-29" }), true, "2030-02-28"},
 	} {
 		got, err := checkActing(c.want, c.actor, c.other, today)
 		if (err == nil) != c.ok || c.ok && got.Until != c.untill {
@@ -63,11 +63,11 @@ func TestActing(t *testing.T) {
 			}
 			return names
 		}
-		_, err := s.LetAct(t.Context(), desk(), Acting{Actor: son.ID, Represented: mother.ID, Scopes: Scopes, Basis: BasisOwn})
+		_, err := s.LetAct(t.Context(), atDesk(), Acting{Actor: son.ID, Represented: mother.ID, Scopes: Scopes, Basis: BasisOwn})
 		wantError(t, err, ErrInvalid)
-		first := must[Acting](t)(s.LetAct(t.Context(), desk(), Acting{Actor: son.ID, Represented: mother.ID, Scopes: []Scope{ScopeBook}, Basis: BasisPaper}))
+		first := must[Acting](t)(s.LetAct(t.Context(), atDesk(), Acting{Actor: son.ID, Represented: mother.ID, Scopes: []Scope{ScopeBook}, Basis: BasisPaper}))
 		later := at("desk", monday.Add(time.Hour))
-		must[Acting](t)(s.LetAct(t.Context(), later, Acting{Actor: son.ID, Represented: child.ID, Scopes: []Scope{ScopeOrder}, Basis: BasisChild}))
+		must[Acting](t)(s.LetAct(t.Context(), later, Acting{Actor: son.ID, Represented: child.ID, Scopes: []Scope{ScopeOrder}, Basis: BasisParent}))
 		if got := actsFor("2026-11-23"); !slices.Equal(got, []string{"王桂花 Book", "李小满 Order"}) {
 			t.Errorf("acts for %v", got)
 		}
@@ -79,7 +79,7 @@ func TestActing(t *testing.T) {
 			t.Errorf("on the birthday acts for %v", got)
 		}
 		noError(t, s.EndActing(t.Context(), at(mother.ID.String(), monday), first.ID, mother.ID))
-		wantError(t, s.EndActing(t.Context(), desk(), first.ID, child.ID), ErrNotFound)
+		wantError(t, s.EndActing(t.Context(), atDesk(), first.ID, child.ID), ErrNotFound)
 		if got := actsFor("2026-11-23"); !slices.Equal(got, []string{"李小满 Order"}) {
 			t.Errorf("after the withdrawal acts for %v", got)
 		}
@@ -97,7 +97,7 @@ func TestActing(t *testing.T) {
 		if n := must[int](t)(s.EndPast(t.Context(), at(Name, time.Date(2026, 12, 31, 16, 0, 0, 0, time.UTC)))); n != 1 { // midnight there
 			t.Errorf("%d ended by their date", n)
 		}
-		noError(t, s.MoveAway(t.Context(), desk(), child.ID, true))
+		noError(t, s.MoveAway(t.Context(), atDesk(), child.ID, true))
 		if got := actsFor("2026-11-23"); len(got) > 0 {
 			t.Errorf("at the end acts for %v", got)
 		}
@@ -114,9 +114,9 @@ func TestRequestToAct(t *testing.T) {
 		son, mother := add(t, s, qiang), add(t, s, guihua)
 		r := must[Request](t)(s.Ask(t.Context(), at(son.ID.String(), monday), Request{Kind: RequestActing, Person: son.ID,
 			Details: Details{Name: guihua.Name, BornOn: guihua.BornOn, Relation: "Parent"}}))
-		_, err := s.Grant(t.Context(), desk(), Granting{ID: r.ID, As: mother.ID, Scopes: Scopes, Basis: BasisChild})
+		_, err := s.Grant(t.Context(), atDesk(), Granting{ID: r.ID, As: mother.ID, Scopes: Scopes, Basis: BasisParent})
 		wantError(t, err, ErrInvalid) // she is no child
-		must[Request](t)(s.Grant(t.Context(), desk(), Granting{ID: r.ID, As: mother.ID, Scopes: Scopes, Basis: BasisPaper}))
+		must[Request](t)(s.Grant(t.Context(), atDesk(), Granting{ID: r.ID, As: mother.ID, Scopes: Scopes, Basis: BasisPaper}))
 		if got := must[[]Represented](t)(s.ActsFor(t.Context(), son.ID, "2026-11-23")); len(got) != 1 {
 			t.Errorf("acts for %v", got)
 		}
@@ -133,7 +133,7 @@ func TestChildrenComeOfAge(t *testing.T) {
 		parent, child := person(qiang), person(xiaoman)
 		child.BornOn = day.Draw(t, "born")
 		made, today := day.Draw(t, "made"), day.Draw(t, "today")
-		a, err := checkActing(Acting{Basis: BasisChild, Scopes: Scopes}, parent, child, made)
+		a, err := checkActing(Acting{Basis: BasisParent, Scopes: Scopes}, parent, child, made)
 		if err != nil {
 			return
 		}

@@ -2,7 +2,6 @@ package residents
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -13,9 +12,6 @@ import (
 	"github.com/linli-io/linli/api/v1alpha1"
 	"github.com/linli-io/linli/internal/identity"
 )
-
-// Duties are all duties, in the order in which they are listed.
-var Duties = []identity.Duty{identity.FrontDesk, "Kitchen", "Property", "GridWorker", identity.Manager, "DataProtection"}
 
 // origin is who gave a duty.
 type origin string
@@ -80,11 +76,11 @@ func leaveIn(ctx context.Context, tx bun.Tx, a Act, p *Person) error {
 // setDuties gives and takes duties, each of which is audited.
 func setDuties(ctx context.Context, tx bun.Tx, a Act, p Person, duties []identity.Duty) error {
 	for _, d := range duties {
-		if !slices.Contains(Duties, d) {
+		if !slices.Contains(identity.Duties, d) {
 			return fmt.Errorf("%w: there is no duty %q", ErrInvalid, d)
 		}
 	}
-	for _, d := range Duties {
+	for _, d := range identity.Duties {
 		switch wanted, has := slices.Contains(duties, d), p.Has(d); {
 		case wanted && !has:
 			row := dutyRow{Person: p.ID, Duty: d, Origin: byManager, GrantedBy: a.Actor, GrantedAt: a.Now.Unix()}
@@ -207,16 +203,4 @@ func (s *Store) OfManifest(ctx context.Context, name string) (Person, error) {
 		return Person{}, ErrNotFound
 	}
 	return people[0], nil
-}
-
-// refused reports whether err says that something was not done for a reason
-// that people can do something about.
-func refused(err error) bool {
-	for _, known := range []error{ErrLinked, ErrTooOften, ErrOpen, ErrDecided, ErrLastManager, ErrManifest, ErrInvalid} {
-		if errors.Is(err, known) {
-			return true
-		}
-	}
-	_, ok := errors.AsType[Problem](err)
-	return ok
 }

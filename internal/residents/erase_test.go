@@ -19,10 +19,10 @@ var png = []byte("\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR")
 func TestConsents(t *testing.T) {
 	eachStore(t, func(t *testing.T, s *Store) {
 		p := add(t, s, guihua)
-		scan := must[uuid.UUID](t)(s.PutDocument(t.Context(), desk(), p.ID, png))
+		scan := must[uuid.UUID](t)(s.PutDocument(t.Context(), atDesk(), p.ID, png))
 		own := at(p.ID.String(), monday)
 		for range 2 { // again changes nothing
-			noError(t, s.Consent(t.Context(), desk(), Consent{Person: p.ID, Purpose: "Care", Basis: ConsentPaper, Document: scan}))
+			noError(t, s.Consent(t.Context(), atDesk(), Consent{Person: p.ID, Purpose: "Care", Basis: ConsentPaper, Document: scan}))
 		}
 		noError(t, s.Consent(t.Context(), own, Consent{Person: p.ID, Purpose: "News", Basis: ConsentPage}))
 		wantError(t, s.Consent(t.Context(), own, Consent{Person: p.ID, Purpose: "Everything", Basis: ConsentPage}), ErrInvalid)
@@ -42,10 +42,10 @@ func TestConsents(t *testing.T) {
 			"<svg onload=alert(1)>": ErrDocumentType, "": ErrDocumentType, "GIF89a": ErrDocumentType,
 			string(png) + strings.Repeat("x", MaxDocumentBytes): ErrDocumentTooLarge,
 		} {
-			_, err := s.PutDocument(t.Context(), desk(), p.ID, []byte(file))
+			_, err := s.PutDocument(t.Context(), atDesk(), p.ID, []byte(file))
 			wantError(t, err, want)
 		}
-		seen := must[Document](t)(s.Document(t.Context(), desk(), scan))
+		seen := must[Document](t)(s.Document(t.Context(), atDesk(), scan))
 		if seen.ContentType != "image/png" || seen.Person != p.ID || string(seen.Content) != string(png) {
 			t.Errorf("the scan is %+v", seen)
 		}
@@ -92,17 +92,17 @@ func TestErase(t *testing.T) {
 		mother, son := add(t, s, guihua), add(t, s, qiang)
 		own := at(mother.ID.String(), monday)
 		must[bool](t)(s.Join(t.Context(), own, "s-wang", guihua.Phone, guihua.Name))
-		scan := must[uuid.UUID](t)(s.PutDocument(t.Context(), desk(), mother.ID, png))
-		must[Acting](t)(s.LetAct(t.Context(), desk(), Acting{Actor: son.ID, Represented: mother.ID, Scopes: Scopes, Basis: BasisPaper, Document: scan}))
-		noError(t, s.Consent(t.Context(), desk(), Consent{Person: mother.ID, Purpose: "Care", Basis: ConsentPaper, Document: scan}))
+		scan := must[uuid.UUID](t)(s.PutDocument(t.Context(), atDesk(), mother.ID, png))
+		must[Acting](t)(s.LetAct(t.Context(), atDesk(), Acting{Actor: son.ID, Represented: mother.ID, Scopes: Scopes, Basis: BasisPaper, Document: scan}))
+		noError(t, s.Consent(t.Context(), atDesk(), Consent{Person: mother.ID, Purpose: "Care", Basis: ConsentPaper, Document: scan}))
 		must[Request](t)(s.Ask(t.Context(), own, Request{Kind: RequestCorrection, Person: mother.ID, Details: Details{Name: guihua.Name}}))
 		must[Request](t)(s.Ask(t.Context(), own, Request{Kind: RequestActing, Person: son.ID, Details: Details{Name: guihua.Name, BornOn: guihua.BornOn}}))
 		must[Request](t)(s.Ask(t.Context(), own, Request{Kind: RequestJoin, Subject: "s-other", Details: Details{Name: guihua.Name, BornOn: "1990-01-01"}}))
 		must[string](t)(s.OfferActing(t.Context(), own, mother.ID, Scopes, ""))
-		must[uuid.UUID](t)(s.PutDraft(t.Context(), desk(), Table{Rows: []Row{{2, guihua}}}))
-		must[[]Person](t)(s.Find(t.Context(), desk(), "桂花", 5))
+		must[uuid.UUID](t)(s.PutDraft(t.Context(), atDesk(), Table{Rows: []Row{{2, guihua}}}))
+		must[[]Person](t)(s.Find(t.Context(), atDesk(), "桂花", 5))
 
-		noError(t, s.Erase(t.Context(), desk(), mother.ID)) // not asked for: nothing happens
+		noError(t, s.Erase(t.Context(), atDesk(), mother.ID)) // not asked for: nothing happens
 		must[Person](t)(s.Person(t.Context(), mother.ID))
 		noError(t, s.BeginErasing(t.Context(), own, mother.ID))
 		_, err := s.Person(t.Context(), mother.ID)
@@ -110,7 +110,7 @@ func TestErase(t *testing.T) {
 		if got := must[[]Person](t)(s.SignIn(t.Context(), "s-wang", monday)); len(got) > 0 {
 			t.Errorf("signs in as %v while being deleted", got)
 		}
-		if got := must[[]Person](t)(s.Find(t.Context(), desk(), "桂花", 5)); len(got) > 0 {
+		if got := must[[]Person](t)(s.Find(t.Context(), atDesk(), "桂花", 5)); len(got) > 0 {
 			t.Errorf("found %v while being deleted", got)
 		}
 		if got := must[[]uuid.UUID](t)(s.Erasing(t.Context())); !slices.Equal(got, []uuid.UUID{mother.ID}) {
@@ -168,9 +168,9 @@ func TestRetention(t *testing.T) {
 			}
 		}
 
-		p, outsider := add(t, s, guihua), must[Person](t)(s.Add(t.Context(), desk(), External, Details{Name: "孙丽"}))
+		p, outsider := add(t, s, guihua), must[Person](t)(s.Add(t.Context(), atDesk(), External, Details{Name: "孙丽"}))
 		for _, duties := range [][]identity.Duty{{identity.FrontDesk}, nil} {
-			_, err := s.Appoint(t.Context(), desk(), outsider.ID, duties)
+			_, err := s.Appoint(t.Context(), atDesk(), outsider.ID, duties)
 			noError(t, err)
 		}
 		scan := must[uuid.UUID](t)(s.PutDocument(t.Context(), day(0), p.ID, png))
@@ -186,7 +186,7 @@ func TestRetention(t *testing.T) {
 			t.Error("the scan is gone before its time")
 		}
 		expire(5000 + 3*365)
-		if _, err := s.Document(t.Context(), desk(), scan); err == nil {
+		if _, err := s.Document(t.Context(), atDesk(), scan); err == nil {
 			t.Error("the scan is there after its time")
 		}
 

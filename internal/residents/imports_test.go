@@ -66,22 +66,22 @@ func TestImport(t *testing.T) {
 		known := read.Rows[0].Details
 		known.Room = "别处"
 		old := add(t, s, known)
-		id := must[uuid.UUID](t)(s.PutDraft(t.Context(), desk(), read))
+		id := must[uuid.UUID](t)(s.PutDraft(t.Context(), atDesk(), read))
 		count := func() int {
-			_, all, err := s.List(t.Context(), desk(), "list", Filter{}, 0, 1)
+			_, all, err := s.List(t.Context(), atDesk(), "list", Filter{}, 0, 1)
 			noError(t, err)
 			return all
 		}
 		if n := count(); n != 1 {
 			t.Errorf("%d people before the confirmation", n)
 		}
-		draft := must[Draft](t)(s.Draft(t.Context(), desk(), id))
-		compared := must[[]Compared](t)(s.Compare(t.Context(), desk(), draft))
+		draft := must[Draft](t)(s.Draft(t.Context(), atDesk(), id))
+		compared := must[[]Compared](t)(s.Compare(t.Context(), atDesk(), draft))
 		if compared[0].Finding != FoundLikely || compared[0].Known[0].ID != old.ID {
 			t.Errorf("the first is %+v", compared[0])
 		}
 		for range 2 { // confirming again changes nothing
-			done := must[Draft](t)(s.Confirm(t.Context(), desk(), id, map[int]Choice{2: ChoiceUpdate, 3: ChoiceUpdate}, ChoiceSkip))
+			done := must[Draft](t)(s.Confirm(t.Context(), atDesk(), id, map[int]Choice{2: ChoiceUpdate, 3: ChoiceUpdate}, ChoiceSkip))
 			if done.Added != 4987 || done.Updated != 1 || done.Skipped != 0 {
 				t.Errorf("added %d, updated %d, skipped %d", done.Added, done.Updated, done.Skipped)
 			}
@@ -93,8 +93,8 @@ func TestImport(t *testing.T) {
 			t.Errorf("updated to %+v", got.Details)
 		}
 		// The same file again has nothing new.
-		again := must[uuid.UUID](t)(s.PutDraft(t.Context(), desk(), read))
-		if done := must[Draft](t)(s.Confirm(t.Context(), desk(), again, nil, "")); done.Added+done.Updated > 0 || done.Skipped != 4988 {
+		again := must[uuid.UUID](t)(s.PutDraft(t.Context(), atDesk(), read))
+		if done := must[Draft](t)(s.Confirm(t.Context(), atDesk(), again, nil, "")); done.Added+done.Updated > 0 || done.Skipped != 4988 {
 			t.Errorf("again: %+v", done)
 		}
 		t.Logf("read and imported twice in %s", time.Since(began))

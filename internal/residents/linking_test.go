@@ -63,7 +63,7 @@ func TestJoin(t *testing.T) {
 func TestStaffDoNotJoinByNumber(t *testing.T) {
 	eachStore(t, func(t *testing.T, s *Store) {
 		p := add(t, s, qiang)
-		_, err := s.Appoint(t.Context(), desk(), p.ID, []identity.Duty{identity.FrontDesk})
+		_, err := s.Appoint(t.Context(), atDesk(), p.ID, []identity.Duty{identity.FrontDesk})
 		noError(t, err)
 		if must[bool](t)(s.Join(t.Context(), at("", monday), "s-li", qiang.Phone, qiang.Name)) {
 			t.Error("linked")
@@ -95,8 +95,8 @@ func TestInvitation(t *testing.T) {
 			_, err := s.AcceptInvitation(t.Context(), at("", now), subject, code, nobodys)
 			return err
 		}
-		void := must[string](t)(s.Invite(t.Context(), desk(), p.ID))
-		code := must[string](t)(s.Invite(t.Context(), desk(), p.ID))
+		void := must[string](t)(s.Invite(t.Context(), atDesk(), p.ID))
+		code := must[string](t)(s.Invite(t.Context(), atDesk(), p.ID))
 		wantError(t, accept(monday, "s-1", void), ErrNotFound)
 		wantError(t, accept(monday.Add(codeLifetime), "s-2", code), ErrNotFound)
 		noError(t, accept(monday.Add(codeLifetime-time.Second), "s-sun", " "+code[:4]+" "+code[5:]))
@@ -104,20 +104,20 @@ func TestInvitation(t *testing.T) {
 		if got := must[[]Person](t)(s.OfSubject(t.Context(), "s-sun")); len(got) != 1 || got[0].ID != p.ID {
 			t.Errorf("s-sun is %v", got)
 		}
-		_, err := s.Invite(t.Context(), desk(), p.ID)
+		_, err := s.Invite(t.Context(), atDesk(), p.ID)
 		wantError(t, err, ErrLinked)
 		for range maxTries {
 			wantError(t, accept(monday, "s-4", "AAAA-BBBB-CCCC"), ErrNotFound)
 		}
 		wantError(t, accept(monday, "s-4", "AAAA-BBBB-CCCC"), ErrTooOften)
 
-		noError(t, s.Unlink(t.Context(), desk(), p.ID))
+		noError(t, s.Unlink(t.Context(), atDesk(), p.ID))
 		if got := must[[]Person](t)(s.OfSubject(t.Context(), "s-sun")); len(got) > 0 {
 			t.Errorf("unlinked, s-sun is still %v", got)
 		}
 
 		// A manager of the manifest, whose code nobody keeps.
-		noError(t, s.SyncManagers(t.Context(), desk(), []v1alpha1.Manager{{Name: "liu", DisplayName: "刘寒露"}}))
+		noError(t, s.SyncManagers(t.Context(), atDesk(), []v1alpha1.Manager{{Name: "liu", DisplayName: "刘寒露"}}))
 		of := func(code string) (string, bool) { return "liu", code == "liu-code" }
 		got, err := s.AcceptInvitation(t.Context(), at("", monday), "s-liu", "liu-code", of)
 		if err != nil || got.Name != "刘寒露" {
@@ -145,7 +145,7 @@ func TestRequestsToJoin(t *testing.T) {
 			t.Errorf("likely %v", likely)
 		}
 		for range 2 { // granting again is no error
-			got := must[Request](t)(s.Grant(t.Context(), desk(), Granting{ID: r.ID, As: mother.ID}))
+			got := must[Request](t)(s.Grant(t.Context(), atDesk(), Granting{ID: r.ID, As: mother.ID}))
 			if got.Person != mother.ID || got.State != RequestGranted {
 				t.Errorf("granted %+v", got)
 			}
@@ -157,24 +157,24 @@ func TestRequestsToJoin(t *testing.T) {
 		if got := must[Request](t)(s.Request(t.Context(), r.ID)); got.Details.Name != "" || got.Note != "" {
 			t.Errorf("what was typed stays: %+v", got)
 		}
-		wantError(t, s.Refuse(t.Context(), desk(), r.ID, "不"), ErrDecided)
+		wantError(t, s.Refuse(t.Context(), atDesk(), r.ID, "不"), ErrDecided)
 
 		// Another subject is not linked over somebody's head.
 		other := ask("s-other", guihua)
-		_, err = s.Grant(t.Context(), desk(), Granting{ID: other.ID, As: mother.ID})
+		_, err = s.Grant(t.Context(), atDesk(), Granting{ID: other.ID, As: mother.ID})
 		wantError(t, err, ErrLinked)
-		wantError(t, s.Refuse(t.Context(), desk(), other.ID, " "), ErrInvalid)
+		wantError(t, s.Refuse(t.Context(), atDesk(), other.ID, " "), ErrInvalid)
 		for range 2 {
-			noError(t, s.Refuse(t.Context(), desk(), other.ID, "请带身份证来服务大厅"))
+			noError(t, s.Refuse(t.Context(), atDesk(), other.ID, "请带身份证来服务大厅"))
 		}
-		_, err = s.Grant(t.Context(), desk(), Granting{ID: other.ID})
+		_, err = s.Grant(t.Context(), atDesk(), Granting{ID: other.ID})
 		wantError(t, err, ErrDecided)
 		if got := must[[]Request](t)(s.RequestsOf(t.Context(), "s-other", uuid.Nil)); len(got) != 1 || got[0].Reason != "请带身份证来服务大厅" {
 			t.Errorf("refused: %+v", got)
 		}
 
 		fresh := ask("s-li", qiang)
-		granted := must[Request](t)(s.Grant(t.Context(), desk(), Granting{ID: fresh.ID}))
+		granted := must[Request](t)(s.Grant(t.Context(), atDesk(), Granting{ID: fresh.ID}))
 		if p := must[Person](t)(s.Person(t.Context(), granted.Person)); p.Details != qiang || p.Subject != "s-li" {
 			t.Errorf("a new record: %+v", p)
 		}
@@ -194,7 +194,7 @@ func TestCorrection(t *testing.T) {
 		if got := must[Person](t)(s.Person(t.Context(), p.ID)); got.Details != guihua {
 			t.Errorf("changed before anybody has looked at it: %+v", got)
 		}
-		must[Request](t)(s.Grant(t.Context(), desk(), Granting{ID: r.ID}))
+		must[Request](t)(s.Grant(t.Context(), atDesk(), Granting{ID: r.ID}))
 		if got := must[Person](t)(s.Person(t.Context(), p.ID)); got.Details != right {
 			t.Errorf("corrected to %+v", got)
 		}

@@ -3,12 +3,15 @@ package residents
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/uptrace/bun"
+
+	"github.com/linli-io/linli/api/v1alpha1"
 )
 
 // Add makes a record.
@@ -200,9 +203,12 @@ func (s *Store) List(ctx context.Context, a Act, action string, f Filter, skip, 
 		if err != nil {
 			return err
 		}
-		return a.note(ctx, tx, action, uuid.Nil, "", map[string]string{
-			"people": strconv.Itoa(len(people)), "estate": f.Estate, "building": f.Building,
-		})
+		detail := map[string]string{"people": strconv.Itoa(len(people))}
+		// Nothing that was typed gets into the audit.
+		if slices.ContainsFunc(a.Estates, func(e v1alpha1.Estate) bool { return e.Name == f.Estate }) {
+			detail["estate"] = f.Estate
+		}
+		return a.note(ctx, tx, action, uuid.Nil, "", detail)
 	})
 	return people, all, err
 }

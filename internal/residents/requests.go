@@ -127,6 +127,48 @@ func (s *Store) Open(ctx context.Context) ([]Request, error) {
 	})
 }
 
+// Asked is a request beside the records that are likely of whom it is about.
+type Asked struct {
+	Request
+	Likely []Person
+}
+
+// SeeOpen are the requests that wait for an answer, as staff see them: who is
+// shown beside them is audited.
+func (s *Store) SeeOpen(ctx context.Context, a Act) (asked []Asked, err error) {
+	requests, err := s.Open(ctx)
+	if err != nil || len(requests) == 0 {
+		return nil, err
+	}
+	err = s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		asked = nil
+		seen := map[uuid.UUID]bool{}
+		for _, r := range requests {
+			likely, err := likelyIn(ctx, tx, r.Details)
+			if err != nil {
+				return err
+			}
+			if r.Kind == RequestCorrection {
+				likely = nil // the request says whose record it is about
+				if p, err := personIn(ctx, tx, r.Person); err == nil {
+					likely = []Person{p}
+				}
+			}
+			for _, p := range likely {
+				seen[p.ID] = true
+			}
+			asked = append(asked, Asked{r, likely})
+		}
+		for id := range seen {
+			if err := a.note(ctx, tx, "request.compare", id, "", nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return asked, err
+}
+
 // CountOpen is how many requests wait for an answer.
 func (s *Store) CountOpen(ctx context.Context) (int, error) {
 	n, err := s.db.Reader().NewSelect().Model((*requestRow)(nil)).Where("state = ?", RequestOpen).Count(ctx)

@@ -132,7 +132,7 @@ func CleanPhone(text string) string {
 		}
 		return c
 	}, Clean(text))
-	text = strings.TrimPrefix(text, "+86")
+	text = strings.TrimPrefix(strings.TrimPrefix(text, "'"), "+86")
 	if len(text) == 13 && strings.HasPrefix(text, "861") {
 		text = text[2:]
 	}

@@ -205,7 +205,7 @@ func withDuties(ctx context.Context, db bun.IDB, people []Person, ids []uuid.UUI
 		duties[r.Person][r.Duty] = true
 	}
 	for i := range people {
-		for _, d := range Duties {
+		for _, d := range identity.Duties {
 			if duties[people[i].ID][d] {
 				people[i].Duties = append(people[i].Duties, d)
 			}

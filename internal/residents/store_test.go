@@ -40,7 +40,7 @@ func at(actor string, now time.Time) Act {
 }
 
 // desk is what the front desk does on that Monday.
-func desk() Act { return at("desk", monday) }
+func atDesk() Act { return at("desk", monday) }
 
 // eachStore runs f on every engine.
 func eachStore(t *testing.T, f func(t *testing.T, s *Store)) {
@@ -79,7 +79,7 @@ var (
 
 func add(t testing.TB, s *Store, d Details) Person {
 	t.Helper()
-	p, err := s.Add(t.Context(), desk(), Resident, d)
+	p, err := s.Add(t.Context(), atDesk(), Resident, d)
 	if err != nil {
 		t.Fatalf("adding %s: %v", d.Name, err)
 	}
@@ -140,25 +140,25 @@ func TestAddSeeChange(t *testing.T) {
 		if p.Details != guihua || p.Kind != Resident || !p.Here() {
 			t.Errorf("added %+v", p)
 		}
-		seen := must[Person](t)(s.See(t.Context(), desk(), p.ID))
+		seen := must[Person](t)(s.See(t.Context(), atDesk(), p.ID))
 		if seen.Details != guihua || !seen.CreatedAt.Equal(p.CreatedAt) {
 			t.Errorf("saw %+v, added %+v", seen, p)
 		}
 		moved := guihua
 		moved.Room, moved.Phone = "502", ""
-		must[Person](t)(s.Change(t.Context(), desk(), p.ID, moved))
-		must[Person](t)(s.Change(t.Context(), desk(), p.ID, moved)) // changes nothing
+		must[Person](t)(s.Change(t.Context(), atDesk(), p.ID, moved))
+		must[Person](t)(s.Change(t.Context(), atDesk(), p.ID, moved)) // changes nothing
 		if got := must[Person](t)(s.Person(t.Context(), p.ID)); got.Details != moved {
 			t.Errorf("changed to %+v", got.Details)
 		}
 		if got := audited(t, s, p.ID); !slices.Equal(got, []string{"residents.person.add", "residents.person.view", "residents.person.change"}) {
 			t.Errorf("audited %v", got)
 		}
-		_, err := s.Change(t.Context(), desk(), p.ID, Details{Name: ""})
+		_, err := s.Change(t.Context(), atDesk(), p.ID, Details{Name: ""})
 		if problem, ok := errors.AsType[Problem](err); !ok || problem.Rule != ruleNameMissing {
 			t.Errorf("without a name: %v", err)
 		}
-		_, err = s.See(t.Context(), desk(), uuid.New())
+		_, err = s.See(t.Context(), atDesk(), uuid.New())
 		wantError(t, err, ErrNotFound)
 		verify(t, s)
 	})
@@ -170,7 +170,7 @@ func TestFind(t *testing.T) {
 			add(t, s, d)
 		}
 		away := add(t, s, Details{Name: "李走远"})
-		noError(t, s.MoveAway(t.Context(), desk(), away.ID, true))
+		noError(t, s.MoveAway(t.Context(), atDesk(), away.ID, true))
 		for query, want := range map[string][]string{
 			"李强":                {"Li Qiang"},
 			"李":                 {"Li Qiang", "Li Xiaoman"},
@@ -201,7 +201,7 @@ func TestFind(t *testing.T) {
 			"nobody of the name": nil,
 		} {
 			var got []string
-			for _, p := range must[[]Person](t)(s.Find(t.Context(), desk(), query, 10)) {
+			for _, p := range must[[]Person](t)(s.Find(t.Context(), atDesk(), query, 10)) {
 				got = append(got, p.LatinName)
 			}
 			slices.Sort(got)
@@ -209,13 +209,13 @@ func TestFind(t *testing.T) {
 				t.Errorf("%q finds %v, want %v", query, got, want)
 			}
 		}
-		if got := must[[]Person](t)(s.Find(t.Context(), desk(), "138", 2)); len(got) != 2 {
+		if got := must[[]Person](t)(s.Find(t.Context(), atDesk(), "138", 2)); len(got) != 2 {
 			t.Errorf("the first two: %v", got)
 		}
-		if got := must[[]Person](t)(s.Find(t.Context(), desk(), "138", 0)); len(got) > 0 {
+		if got := must[[]Person](t)(s.Find(t.Context(), atDesk(), "138", 0)); len(got) > 0 {
 			t.Errorf("at most nobody: %v", got)
 		}
-		chen := must[[]Person](t)(s.Find(t.Context(), desk(), "雨桐", 2))[0]
+		chen := must[[]Person](t)(s.Find(t.Context(), atDesk(), "雨桐", 2))[0]
 		if got := audited(t, s, chen.ID); !slices.Equal(got, []string{"residents.person.add", "residents.find", "residents.find"}) &&
 			!slices.Equal(got, []string{"residents.person.add", "residents.find"}) {
 			t.Errorf("audited %v", got)
@@ -239,15 +239,15 @@ func TestHouseholdAndLists(t *testing.T) {
 		if got := must[[]Person](t)(s.HouseholdOf(t.Context(), lost)); len(got) > 0 {
 			t.Errorf("a household without a home: %v", got)
 		}
-		people, all, err := s.List(t.Context(), desk(), "list", Filter{Estate: "huayuan", Building: "3号楼"}, 1, 2)
+		people, all, err := s.List(t.Context(), atDesk(), "list", Filter{Estate: "huayuan", Building: "3号楼"}, 1, 2)
 		if err != nil || all != 4 || len(people) != 2 {
 			t.Errorf("listed %d of %d, %v", len(people), all, err)
 		}
-		noError(t, s.MoveAway(t.Context(), desk(), mother.ID, true))
+		noError(t, s.MoveAway(t.Context(), atDesk(), mother.ID, true))
 		if got := must[[]Person](t)(s.HouseholdOf(t.Context(), child)); len(got) != 1 {
 			t.Errorf("who moved away is of the household: %v", got)
 		}
-		if people, all, err = s.List(t.Context(), desk(), "list", Filter{Away: true}, 0, 10); err != nil || all != 1 || people[0].ID != mother.ID {
+		if people, all, err = s.List(t.Context(), atDesk(), "list", Filter{Away: true}, 0, 10); err != nil || all != 1 || people[0].ID != mother.ID {
 			t.Errorf("moved away: %v, %d, %v", people, all, err)
 		}
 	})
@@ -273,8 +273,8 @@ func TestDuties(t *testing.T) {
 		// The last manager stays, whatever is tried.
 		wantError(t, appoint(zhou, identity.FrontDesk), ErrLastManager)
 		wantError(t, appoint(zhou), ErrLastManager)
-		wantError(t, s.MoveAway(t.Context(), desk(), zhou.ID, true), ErrLastManager)
-		wantError(t, s.BeginErasing(t.Context(), desk(), zhou.ID), ErrLastManager)
+		wantError(t, s.MoveAway(t.Context(), atDesk(), zhou.ID, true), ErrLastManager)
+		wantError(t, s.BeginErasing(t.Context(), atDesk(), zhou.ID), ErrLastManager)
 		if got := must[Person](t)(s.Person(t.Context(), zhou.ID)); len(got.Duties) != 2 || !got.Here() {
 			t.Errorf("zhou is %+v", got)
 		}
@@ -293,13 +293,13 @@ func TestLastManagerAtOnce(t *testing.T) {
 	eachStore(t, func(t *testing.T, s *Store) {
 		a, b := add(t, s, Details{Name: "甲"}), add(t, s, Details{Name: "乙"})
 		for _, p := range []Person{a, b} {
-			_, err := s.Appoint(t.Context(), desk(), p.ID, []identity.Duty{identity.Manager})
+			_, err := s.Appoint(t.Context(), atDesk(), p.ID, []identity.Duty{identity.Manager})
 			noError(t, err)
 		}
 		errs := make(chan error, 2)
 		for _, p := range []Person{a, b} {
 			go func() {
-				_, err := s.Appoint(t.Context(), desk(), p.ID, nil)
+				_, err := s.Appoint(t.Context(), atDesk(), p.ID, nil)
 				errs <- err
 			}()
 		}

@@ -362,6 +362,9 @@ func fromSerial(text string, since1904 bool) string {
 	return t.Format(dateLayout)
 }
 
+// templateWriter writes the table to fill in.
+type templateWriter func(english bool, estates []v1alpha1.Estate) ([]byte, error)
+
 // templateExample is a made-up line that shows how to fill the template in.
 func templateExample(estates []v1alpha1.Estate) []string {
 	estate, building := "", "3号楼"

@@ -102,7 +102,7 @@ CREATE TABLE acting (
     actor       TEXT    NOT NULL REFERENCES people (id) ON DELETE CASCADE,
     represented TEXT    NOT NULL REFERENCES people (id) ON DELETE CASCADE,
     scopes      TEXT    NOT NULL, -- separated by commas
-    basis       TEXT    NOT NULL, -- Own, Paper or Child
+    basis       TEXT    NOT NULL, -- Own, Paper or Parent
     until       TEXT    NOT NULL, -- the last day; empty for none
     document    TEXT    REFERENCES documents (id) ON DELETE SET NULL,
     created_by  TEXT    NOT NULL,
