@@ -84,7 +84,7 @@ func (s *Store) advanceWaiting(ctx context.Context, now time.Time, loc *time.Loc
 			if err != nil {
 				return err
 			}
-			return promote(ctx, tx, v, nil, now, loc)
+			return s.promote(ctx, tx, v, nil, now, loc)
 		})
 		if err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/uptrace/bun"
 
 	"github.com/linli-io/linli/api/v1alpha1"
@@ -78,8 +79,8 @@ func TestAdvanceKilled(t *testing.T) {
 		due(t, s)
 		now, loc := oclock(t, "09:00"), zone(t, "Asia/Shanghai")
 		for n := range 8 {
-			if _, err := s.Advance(&dying{Context: t.Context(), left: 3 * n}, now, loc); err != nil && !errors.Is(err, errKilled) {
-				t.Fatal(err)
+			if _, err := s.Advance(&dying{Context: t.Context(), left: 3 * n}, now, loc); err != nil && !errors.Is(err, errKilled) && !pgconn.Timeout(err) {
+				t.Fatal(err) // the driver calls it a timeout when a context ends while it waits for an answer
 			}
 			checkInvariants(t, s)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/google/uuid"
 
+	"github.com/linli-io/linli/internal/host"
 	"github.com/linli-io/linli/internal/identity"
 )
 
@@ -37,7 +38,7 @@ const (
 )
 
 // mountAPI mounts the JSON API and its OpenAPI document.
-func (s *service) mountAPI(mux *http.ServeMux) error {
+func (s *service) mountAPI(mux *host.Router) error {
 	api := humago.New(mux, huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",

@@ -211,11 +211,11 @@ type memberInput struct {
 
 func (s *service) putMember(ctx context.Context, in *memberInput) (*struct{}, error) {
 	caller, _ := identity.FromContext(ctx)
-	p, ok := s.people.Person(in.Person)
-	if !ok {
-		return nil, s.problem(ctx, ErrNotFound)
+	p, err := s.person(ctx, in.Person)
+	if err != nil {
+		return nil, s.problem(ctx, err)
 	}
-	err := s.store.AddMember(ctx, Member{Venue: in.Venue, Person: p.ID, Name: p.Name, AddedBy: caller.ID, AddedAt: s.clock.Now()})
+	err = s.store.AddMember(ctx, Member{Venue: in.Venue, Person: p.ID, Name: p.Name, AddedBy: caller.ID, AddedAt: s.clock.Now()})
 	if err != nil {
 		return nil, s.problem(ctx, err)
 	}

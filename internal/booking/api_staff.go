@@ -2,6 +2,7 @@ package booking
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -162,10 +163,14 @@ type staffPeopleOutput struct {
 	}
 }
 
-func (s *service) deskPeople(_ context.Context, in *staffPeopleInput) (*staffPeopleOutput, error) {
+func (s *service) deskPeople(ctx context.Context, in *staffPeopleInput) (*staffPeopleOutput, error) {
 	out := &staffPeopleOutput{}
 	out.Body.People = []staffPerson{}
-	for _, p := range s.people.Find(in.Query, maxFound) {
+	found, err := s.people.Find(ctx, in.Query, maxFound)
+	if err != nil {
+		return nil, s.problem(ctx, err)
+	}
+	for _, p := range found {
 		out.Body.People = append(out.Body.People, staffPerson{ID: p.ID, Name: p.Name, LatinName: p.LatinName, Phone: p.Phone})
 	}
 	return out, nil
@@ -191,9 +196,12 @@ func (s *service) somebody(ctx context.Context, in ForSomebody) (Party, error) {
 	if in.Guest != nil {
 		return guest(in.Guest.Name, in.Guest.Phone, caller.ID), nil
 	}
-	p, ok := s.people.Person(in.Person)
-	if !ok {
+	p, err := s.person(ctx, in.Person)
+	if errors.Is(err, ErrNotFound) {
 		return Party{}, refuse(RuleUnknownPerson, 0, "nobody here has the id %q", in.Person)
+	}
+	if err != nil {
+		return Party{}, err
 	}
 	party := partyOf(p, caller.ID)
 	party.Staff = true

@@ -63,16 +63,16 @@ func document(t testing.TB) (*http.ServeMux, openAPI) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return m.mux, m.document
+	return m.mux.ServeMux, m.document
 }
 
 type mounted struct {
-	mux      *http.ServeMux
+	mux      *host.Router
 	document openAPI
 }
 
 var mountOnce = sync.OnceValues(func() (mounted, error) {
-	m := mounted{mux: http.NewServeMux()}
+	m := mounted{mux: &host.Router{ServeMux: http.NewServeMux()}}
 	if err := (&service{}).mountAPI(m.mux); err != nil {
 		return m, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/negotiation"
 
 	"github.com/linli-io/linli/internal/identity"
+	"github.com/linli-io/linli/internal/web"
 )
 
 const (
@@ -87,7 +88,7 @@ func (s *service) deskUse(ctx context.Context, in *useInput) (*useOutput, error)
 		for _, u := range uses {
 			lines = append(lines, []string{u.Venue, names[u.Venue], u.Month, string(u.State), strconv.Itoa(u.Bookings), strconv.Itoa(u.Minutes)})
 		}
-		out.Body, err = asCSV(lines)
+		out.Body, err = web.CSV(lines)
 	} else {
 		list.Use = make([]apiUse, len(uses))
 		for i, u := range uses {

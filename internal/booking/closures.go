@@ -50,7 +50,7 @@ type Affected struct{ Before, After Booking }
 // closure and its bookings as they are now, and replayed is true.
 func (s *Store) Close(ctx context.Context, o ClosureOrder) (c Closure, affected []Affected, replayed bool, err error) {
 	err = s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
-		c, affected, replayed, err = closeOnce(ctx, tx, o)
+		c, affected, replayed, err = s.closeOnce(ctx, tx, o)
 		if err == nil && o.Try {
 			err = errUndone
 		}
@@ -63,7 +63,7 @@ func (s *Store) Close(ctx context.Context, o ClosureOrder) (c Closure, affected 
 }
 
 // closeOnce closes a venue unless that was done under the order's key.
-func closeOnce(ctx context.Context, tx bun.Tx, o ClosureOrder) (c Closure, affected []Affected, replayed bool, err error) {
+func (s *Store) closeOnce(ctx context.Context, tx bun.Tx, o ClosureOrder) (c Closure, affected []Affected, replayed bool, err error) {
 	id, err := newID()
 	if err != nil {
 		return c, nil, false, err
@@ -83,11 +83,11 @@ func closeOnce(ctx context.Context, tx bun.Tx, o ClosureOrder) (c Closure, affec
 			return c, nil, false, err
 		}
 	}
-	c, affected, err = closeVenue(ctx, tx, id, o)
+	c, affected, err = s.closeVenue(ctx, tx, id, o)
 	return c, affected, false, err
 }
 
-func closeVenue(ctx context.Context, tx bun.Tx, id uuid.UUID, o ClosureOrder) (Closure, []Affected, error) {
+func (s *Store) closeVenue(ctx context.Context, tx bun.Tx, id uuid.UUID, o ClosureOrder) (Closure, []Affected, error) {
 	o.Start = latest(o.Start, o.Now).Truncate(cellMinutes * time.Minute)
 	if !o.End.After(o.Start) {
 		return Closure{}, nil, refuse(RuleInThePast, 0, "the time to close is over or empty")
@@ -124,14 +124,20 @@ func closeVenue(ctx context.Context, tx bun.Tx, id uuid.UUID, o ClosureOrder) (C
 		if err != nil {
 			return Closure{}, nil, err
 		}
-		affected = append(affected, Affected{Before: b, After: after})
+		change := Affected{Before: b, After: after}
+		affected = append(affected, change)
+		if kind, ok := closureNews(change); ok {
+			if err := s.tell(ctx, tx, News{Kind: kind, Venue: v, Before: b, After: after, Now: o.Now}); err != nil {
+				return Closure{}, nil, err
+			}
+		}
 	}
 	if err := keepAffected(ctx, tx, id, affected); err != nil {
 		return Closure{}, nil, err
 	}
 	// What lies partly outside of the closure is free there, and so are other
 	// places for those whose offer gave way.
-	if err := promote(ctx, tx, v, nil, o.Now, o.Location); err != nil {
+	if err := s.promote(ctx, tx, v, nil, o.Now, o.Location); err != nil {
 		return Closure{}, nil, err
 	}
 	return row.closure(), affected, nil
@@ -306,6 +312,6 @@ func (s *Store) Reopen(ctx context.Context, id uuid.UUID, now time.Time, loc *ti
 		if err != nil {
 			return err
 		}
-		return promote(ctx, tx, v, &freed{Slot: rows[0].closure().Slot}, now, loc)
+		return s.promote(ctx, tx, v, &freed{Slot: rows[0].closure().Slot}, now, loc)
 	})
 }

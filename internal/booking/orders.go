@@ -205,6 +205,9 @@ type Act struct {
 	ID       uuid.UUID
 	Now      time.Time
 	Location *time.Location
+
+	// series says that it is done with a whole series.
+	series bool
 }
 
 // change is what an act makes of a booking at its venue.
@@ -213,7 +216,7 @@ type change func(ctx context.Context, tx bun.Tx, v Venue, b Booking) (Booking, e
 // act has f change a booking in a transaction of its own.
 func (s *Store) act(ctx context.Context, a Act, f change) (b Booking, changed bool, err error) {
 	err = s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
-		b, changed, err = actIn(ctx, tx, a, f)
+		b, changed, err = s.actIn(ctx, tx, a, f)
 		return err
 	})
 	if err != nil {
@@ -222,9 +225,9 @@ func (s *Store) act(ctx context.Context, a Act, f change) (b Booking, changed bo
 	return b, changed, nil
 }
 
-// actIn loads a booking and its venue, has f change it, and offers to those who
-// wait what became free by that.
-func actIn(ctx context.Context, tx bun.Tx, a Act, f change) (b Booking, changed bool, err error) {
+// actIn loads a booking and its venue, has f change it, tells of that, and
+// offers to those who wait what became free by it.
+func (s *Store) actIn(ctx context.Context, tx bun.Tx, a Act, f change) (b Booking, changed bool, err error) {
 	before, err := bookingIn(ctx, tx, a.Reach, a.ID)
 	if err != nil {
 		return before, false, err
@@ -236,11 +239,16 @@ func actIn(ctx context.Context, tx bun.Tx, a Act, f change) (b Booking, changed 
 	if b, err = f(ctx, tx, v, before); err != nil || b == before {
 		return b, false, err
 	}
+	if kind, ok := newsOf(a, before, b); ok {
+		if err := s.tell(ctx, tx, News{Kind: kind, Venue: v, Before: before, After: b, Now: a.Now}); err != nil {
+			return b, false, err
+		}
+	}
 	if before.Live() && b.Live() && b.Place == before.Place && b.Slot == before.Slot {
 		return b, true, nil
 	}
 	freed := freed{Slot: Slot{before.Start, before.busyUntil}, person: before.Person}
-	return b, true, promote(ctx, tx, v, &freed, a.Now, a.Location)
+	return b, true, s.promote(ctx, tx, v, &freed, a.Now, a.Location)
 }
 
 // Cancel cancels a booking, or declines an offer, and frees its place.

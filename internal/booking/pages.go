@@ -12,6 +12,7 @@ import (
 	"github.com/a-h/templ"
 	"github.com/google/uuid"
 
+	"github.com/linli-io/linli/internal/host"
 	"github.com/linli-io/linli/internal/identity"
 	"github.com/linli-io/linli/internal/web"
 )
@@ -29,7 +30,7 @@ const (
 
 // mountPages mounts the residents' pages. Everybody may look around; who books
 // signs in.
-func (s *service) mountPages(mux *http.ServeMux, people *identity.Identity) {
+func (s *service) mountPages(mux *host.Router, people *identity.Identity) {
 	personal := func(pattern string, h func(http.ResponseWriter, *http.Request)) {
 		mux.Handle(pattern, people.RequirePerson(http.HandlerFunc(h)))
 	}
@@ -210,12 +211,7 @@ func (s *service) household(ctx context.Context) household {
 	if !ok {
 		return nil
 	}
-	return s.householdOf(caller)
-}
-
-// householdOf is a person and after that those for whom the person may act.
-func (s *service) householdOf(p identity.Person) household {
-	return append(household{p}, s.people.ActsFor(p)...)
+	return append(household{caller}, identity.HouseholdFromContext(ctx)...)
 }
 
 // whose says for whom something is; nothing where that is plain, because the

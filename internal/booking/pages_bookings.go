@@ -158,8 +158,10 @@ func (s *service) ownBooking(r *http.Request) (p bookingView, err error) {
 		p.CanChange = p.CanCancel && p.Offered != nil
 	}
 	p.CanCheckIn = p.CheckedInAt.IsZero() && CheckCheckIn(p.Booking, false, now) == nil
-	if who, ok := s.people.Person(p.BookedBy); ok && p.BookedBy != p.Person && p.BookedBy != p.Household[0].ID {
-		p.By = s.pages.View(r).Name(who.Name, who.LatinName)
+	if p.BookedBy != p.Household[0].ID {
+		if p.By, err = s.bookedBy(r.Context(), s.pages.View(r), p.Booking); err != nil {
+			return p, err
+		}
 	}
 	p.Done = p.done(r.URL.Query().Get("done"))
 	return p, nil

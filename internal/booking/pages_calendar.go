@@ -91,12 +91,15 @@ func (s *service) calendarFeed(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	person, ok := s.people.Person(feed.Person)
-	if !ok { // moved away, or not known any more
-		s.fail(w, r, ErrNotFound)
+	known, err := s.people.Lookup(r.Context(), feed.Person)
+	if err != nil {
+		if errors.Is(err, identity.ErrNobody) {
+			err = ErrNotFound // moved away
+		}
+		s.fail(w, r, err)
 		return
 	}
-	persons := s.householdOf(person)
+	persons := append(household{known.Person}, known.Household...)
 	var bookings []Booking
 	for _, p := range persons {
 		more, err := s.store.ForCalendar(r.Context(), p.ID, s.clock.Now().Add(-calendarPast))

@@ -175,6 +175,7 @@ func (s *Store) CancelSeries(ctx context.Context, a Act, reason string) ([]Booki
 	if len(bookings) == 0 {
 		return nil, ErrNotFound
 	}
+	a.series = true
 	var cancelled []Booking
 	for _, b := range bookings {
 		if !b.Start.After(a.Now) {

@@ -43,16 +43,20 @@ func register(_ context.Context, rt *host.Runtime) error {
 	s := &service{
 		store:   NewStore(rt.DB),
 		config:  rt.Config.Current,
-		people:  rt.Identity,
+		people:  rt.People,
 		pages:   rt.Pages,
 		clock:   rt.Clock,
 		log:     rt.Log,
 		metrics: newMetrics(rt.Metrics),
 	}
+	s.store.OnNews(s.tell)
 	rt.Config.OnChange(s.syncVenues)
 	rt.Go("erase", s.erase)
 	rt.Go("advance", s.advance)
 	rt.Card(s.card)
+	rt.Personal(host.Personal{Export: s.export, Erase: func(ctx context.Context, person string) error {
+		return s.store.Forget(ctx, person, s.clock.Now(), s.location())
+	}})
 	if err := s.mountAPI(rt.Mux); err != nil {
 		return err
 	}
@@ -61,22 +65,12 @@ func register(_ context.Context, rt *host.Runtime) error {
 	return nil
 }
 
-// people know who may act for whom.
-type people interface {
-	// ActsFor are those for whom a person may act, beside themselves.
-	ActsFor(p identity.Person) []identity.Person
-	// Person is the person with an ID.
-	Person(id string) (identity.Person, bool)
-	// Find looks for people by name or phone number.
-	Find(query string, limit int) []identity.Person
-}
-
 // service is what the API and the pages do their work with.
 type service struct {
 	store *Store
 	// config is the community's configuration, which may be changed.
 	config  func() host.Snapshot
-	people  people
+	people  *identity.Directory
 	pages   *web.Pages
 	clock   clock.WithTicker
 	log     *slog.Logger
@@ -133,6 +127,28 @@ func (s *service) party(ctx context.Context, person string) (Party, error) {
 	return Party{}, errNotYours
 }
 
+// person is the person with an ID, or ErrNotFound.
+func (s *service) person(ctx context.Context, id string) (identity.Person, error) {
+	p, err := s.people.Person(ctx, id)
+	if errors.Is(err, identity.ErrNobody) {
+		err = ErrNotFound
+	}
+	return p, err
+}
+
+// bookedBy names who made a booking if somebody did for another; empty if they
+// are not known any more.
+func (s *service) bookedBy(ctx context.Context, v web.View, b Booking) (string, error) {
+	if b.BookedBy == b.Person {
+		return "", nil
+	}
+	by, err := s.person(ctx, b.BookedBy)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return "", err
+	}
+	return v.Name(by.Name, by.LatinName), nil
+}
+
 // partyOf is a person for whom somebody asks.
 func partyOf(p identity.Person, by string) Party {
 	born, err := ParseDate(p.BornOn)
@@ -146,6 +162,11 @@ func partyOf(p identity.Person, by string) Party {
 // other name-based UUIDs.
 var guestNamespace = uuid.MustParse("0f4c6a1e-3b5e-4d42-9f0a-6f0f7a8b2c11")
 
+// guestPrefix is what the IDs of people without an account begin with.
+const guestPrefix = "guest:"
+
+func isGuest(person string) bool { return strings.HasPrefix(person, guestPrefix) }
+
 // guest is somebody without an account for whom a member of staff asks. The
 // same name and phone number are the same person, however they are written, so
 // that limits hold.
@@ -158,7 +179,7 @@ func guest(name, phone, by string) Party {
 		return r
 	}, width.Fold.String(phone))
 	id := uuid.NewSHA1(guestNamespace, []byte(name+"/"+phone))
-	return Party{Person: "guest:" + id.String(), BookedBy: by, Name: name, Phone: phone, Staff: true}
+	return Party{Person: guestPrefix + id.String(), BookedBy: by, Name: name, Phone: phone, Staff: true}
 }
 
 // order is a request for a party, now.

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/text/width"
 
+	"github.com/linli-io/linli/internal/host"
 	"github.com/linli-io/linli/internal/identity"
 	"github.com/linli-io/linli/internal/web"
 )
@@ -89,7 +90,7 @@ func (s *service) staffRoutes() []staffRoute {
 	}
 }
 
-func (s *service) mountStaff(mux *http.ServeMux, people *identity.Identity) {
+func (s *service) mountStaff(mux *host.Router, people *identity.Identity) {
 	for _, route := range s.staffRoutes() {
 		mux.Handle(route.pattern, people.RequireDuty(route.duty, s.pages.Error, route.handle))
 	}

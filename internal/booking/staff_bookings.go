@@ -56,8 +56,8 @@ func (s *service) staffBooking(r *http.Request) (p staffBookingView, err error) 
 	p.CanAnswer = b.State == StateRequested && b.Start.After(p.Now)
 	p.CanCancel = b.Live() && CheckCancel(*p.At, b, true, p.Now) == nil
 	p.CanChange = p.CanCancel && b.State != StateHeld && offered && b.CheckedInAt.IsZero()
-	if by, ok := s.people.Person(b.BookedBy); ok && b.BookedBy != b.Person {
-		p.By = p.desk.Name(by.Name, by.LatinName)
+	if p.By, err = s.bookedBy(ctx, p.desk.View, b); err != nil {
+		return p, err
 	}
 	if b.Series != uuid.Nil {
 		weeks, err := s.store.InSeries(ctx, act.Reach, b.Series)

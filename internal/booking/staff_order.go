@@ -92,7 +92,9 @@ func (s *service) deskOrder(r *http.Request, form url.Values) (p deskOrderView, 
 	if p.Query = typed(form, "q"); p.Query == "" {
 		return p, nil
 	}
-	p.Found = s.people.Find(p.Query, deskFindLimit)
+	if p.Found, err = s.people.Find(r.Context(), p.Query, deskFindLimit); err != nil {
+		return p, err
+	}
 	switch {
 	case len(p.Found) > 0:
 		p.Who = p.Found[0].ID
@@ -160,16 +162,16 @@ func phoneOf(text string) (number string, ok bool) {
 	return number, !other && len(digits) >= 5 && len(digits) <= 15
 }
 
-// party is for whom the form asks.
-func (p deskOrderView) party(people people, by string) (Party, error) {
+// partyAtDesk is for whom the form asks.
+func (s *service) partyAtDesk(ctx context.Context, p deskOrderView, by string) (Party, error) {
 	var party Party
 	if p.Who == "" {
 		number, _ := phoneOf(p.GuestPhone)
 		party = guest(p.GuestName, number, by)
 	} else {
-		person, ok := people.Person(p.Who)
-		if !ok {
-			return party, ErrNotFound
+		person, err := s.person(ctx, p.Who)
+		if err != nil {
+			return party, err
 		}
 		party = partyOf(person, by)
 	}
@@ -222,7 +224,7 @@ func (s *service) orderAtDesk(w http.ResponseWriter, r *http.Request) {
 // cannot be booked and are not to be skipped.
 func (s *service) bookAtDesk(ctx context.Context, p *deskOrderView, skip bool) (uuid.UUID, error) {
 	caller, _ := identity.FromContext(ctx)
-	party, err := p.party(s.people, caller.ID)
+	party, err := s.partyAtDesk(ctx, *p, caller.ID)
 	if err != nil {
 		return uuid.Nil, err
 	}

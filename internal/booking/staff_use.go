@@ -189,7 +189,7 @@ func (s *service) useFile(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	file, err := asCSV(p.records())
+	file, err := web.CSV(p.records())
 	if err != nil {
 		s.fail(w, r, err)
 		return

@@ -393,7 +393,10 @@ func (s *service) membersPage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if p.Query = typed(r.URL.Query(), "q"); p.Query != "" {
-		p.Found = s.people.Find(p.Query, deskFindLimit)
+		if p.Found, err = s.people.Find(r.Context(), p.Query, deskFindLimit); err != nil {
+			s.fail(w, r, err)
+			return
+		}
 	}
 	s.pages.Render(w, r, http.StatusOK, membersPage(p))
 }
@@ -408,13 +411,13 @@ func (s *service) memberAdded(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	venue := r.PathValue("venue")
-	person, ok := s.people.Person(r.PostForm.Get("person"))
-	if !ok {
-		s.fail(w, r, ErrNotFound)
+	person, err := s.person(r.Context(), r.PostForm.Get("person"))
+	if err != nil {
+		s.fail(w, r, err)
 		return
 	}
 	caller, _ := identity.FromContext(r.Context())
-	err := s.store.AddMember(r.Context(), Member{Venue: venue, Person: person.ID, Name: person.Name, AddedBy: caller.ID, AddedAt: s.clock.Now()})
+	err = s.store.AddMember(r.Context(), Member{Venue: venue, Person: person.ID, Name: person.Name, AddedBy: caller.ID, AddedAt: s.clock.Now()})
 	s.membersChanged(w, r, venue, "added", err)
 }
 

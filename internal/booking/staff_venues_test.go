@@ -296,16 +296,6 @@ func TestUsePage(t *testing.T) {
 	}
 }
 
-func TestHarmless(t *testing.T) {
-	for text, want := range map[string]string{
-		"": "", "琴房": "琴房", "=1+1": "'=1+1", "+8": "'+8", "-8": "'-8", "@SUM(1)": "'@SUM(1)", "\t=1": "'\t=1", "＝1": "'＝1", "a=1": "a=1",
-	} {
-		if got := harmless(text); got != want {
-			t.Errorf("%q becomes %q, want %q", text, got, want)
-		}
-	}
-}
-
 func TestOpenMinutes(t *testing.T) {
 	study := parsed(t, studyRoom())
 	// November 2026 has 21 weekdays, one of them closed, and 4 Saturdays.

@@ -38,10 +38,16 @@ var (
 
 // Store keeps venues and bookings. What must not happen twice is kept from
 // happening by constraints of the database, whoever else writes to it.
-type Store struct{ db *database.DB }
+type Store struct {
+	db *database.DB
+	// tell is told of news, in the transaction in which it happens.
+	tell func(ctx context.Context, tx bun.Tx, n News) error
+}
 
 // NewStore is a store in a database that has the Migrations.
-func NewStore(db *database.DB) *Store { return &Store{db: db} }
+func NewStore(db *database.DB) *Store {
+	return &Store{db: db, tell: func(context.Context, bun.Tx, News) error { return nil }}
+}
 
 type venueRow struct {
 	bun.BaseModel `bun:"table:venues"`

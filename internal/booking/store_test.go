@@ -13,8 +13,10 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/linli-io/linli/api/v1alpha1"
+	"github.com/linli-io/linli/internal/audit"
 	"github.com/linli-io/linli/internal/database"
 	"github.com/linli-io/linli/internal/database/databasetest"
+	"github.com/linli-io/linli/internal/notify"
 )
 
 // monday is the moment at which most of these tests happen, before opening.
@@ -45,7 +47,8 @@ func migrations(t testing.TB) fs.FS {
 // room and a clinic.
 func eachStore(t *testing.T, f func(t *testing.T, s *Store)) {
 	t.Helper()
-	databasetest.Each(t, migrations(t), func(t *testing.T, db *database.DB) {
+	libraries := map[string]func() (fs.FS, error){audit.Name: audit.Migrations, notify.Name: notify.Migrations}
+	databasetest.EachWith(t, migrations(t), libraries, func(t *testing.T, db *database.DB) {
 		s := NewStore(db)
 		sync := []v1alpha1.Venue{studyRoom(), musicRoom(), clinic()}
 		if err := s.SyncVenues(t.Context(), v1alpha1.ManagedByManifest, sync, moment(t, monday)); err != nil {

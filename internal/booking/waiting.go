@@ -165,7 +165,7 @@ func (s *Store) Leave(ctx context.Context, a Act) (e Entry, err error) {
 		case EntryOffered:
 			decline := a
 			decline.ID = e.Booking
-			if _, _, err := actIn(ctx, tx, decline, cancelling(decline, "")); err != nil {
+			if _, _, err := s.actIn(ctx, tx, decline, cancelling(decline, "")); err != nil {
 				return err
 			}
 		default:
@@ -228,7 +228,7 @@ type freed struct {
 // order of joining. Only those are looked at who may be helped by what was
 // freed; all, if it is nil. It is part of the transaction that frees a place,
 // so that nobody else can have it first.
-func promote(ctx context.Context, tx bun.Tx, v Venue, by *freed, now time.Time, loc *time.Location) error {
+func (s *Store) promote(ctx context.Context, tx bun.Tx, v Venue, by *freed, now time.Time, loc *time.Location) error {
 	var rows []waitingRow
 	q := tx.NewSelect().Model(&rows).Where("venue = ? AND state = ?", v.Name, EntryWaiting).Order("joined_at", "id")
 	if by != nil {
@@ -240,7 +240,7 @@ func promote(ctx context.Context, tx bun.Tx, v Venue, by *freed, now time.Time, 
 		return fmt.Errorf("reading the waiting list: %w", err)
 	}
 	for _, row := range rows {
-		if err := offer(ctx, tx, v, row.entry(), now, loc); err != nil {
+		if err := s.offer(ctx, tx, v, row.entry(), now, loc); err != nil {
 			return err
 		}
 	}
@@ -248,7 +248,7 @@ func promote(ctx context.Context, tx bun.Tx, v Venue, by *freed, now time.Time, 
 }
 
 // offer holds a place for somebody who waits, if there is one that they may have.
-func offer(ctx context.Context, tx bun.Tx, v Venue, e Entry, now time.Time, loc *time.Location) error {
+func (s *Store) offer(ctx context.Context, tx bun.Tx, v Venue, e Entry, now time.Time, loc *time.Location) error {
 	o := Order{
 		Request: Request{Venue: v.Name, Slot: e.Slot, Place: e.Place}, Now: now, Location: loc,
 		Party: Party{Person: e.Person, BookedBy: e.BookedBy, Name: e.Name, Phone: e.Phone, Staff: e.byStaff},
@@ -268,7 +268,7 @@ func offer(ctx context.Context, tx bun.Tx, v Venue, e Entry, now time.Time, loc 
 	b := o.booking(id, v)
 	b.State = StateHeld
 	b.DueAt = v.dueAt(b, now)
-	_, err = hold(ctx, tx, v, b, e.Place, lookFirst, loc)
+	b, err = hold(ctx, tx, v, b, e.Place, lookFirst, loc)
 	if _, refused := errors.AsType[*Refusal](err); refused || errors.Is(err, ErrTaken) {
 		return nil // not now
 	}
@@ -279,7 +279,7 @@ func offer(ctx context.Context, tx bun.Tx, v Venue, e Entry, now time.Time, loc 
 	if err != nil {
 		return fmt.Errorf("offering a place: %w", err)
 	}
-	return nil
+	return s.tell(ctx, tx, News{Kind: NewsOffer, Venue: v, Before: b, After: b, Now: now})
 }
 
 // settleEntry notes what has become of the entry to which a hold was offered.
