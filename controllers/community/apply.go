@@ -2,7 +2,6 @@ package community
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -10,15 +9,12 @@ import (
 	"strings"
 	"sync"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/linli-io/linli/api/v1alpha1"
 	"github.com/linli-io/linli/internal/tenant"
 )
 
@@ -171,37 +167,6 @@ func (r *Reconciler) prune(ctx context.Context, community string, wanted map[key
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// ensureKeys makes the Secret with the community's keys if there is none. It
-// is never changed and never deleted; only its metadata is ever read.
-func (r *Reconciler) ensureKeys(ctx context.Context, s *scope) error {
-	name := client.ObjectKey{Namespace: v1alpha1.NamespaceOf(s.community.Name), Name: tenant.KeysSecret}
-	if !s.fresh {
-		err := r.Live.Get(ctx, name, metadataOf(corev1.SchemeGroupVersion.WithKind("Secret")))
-		if err == nil {
-			return nil
-		}
-		if !apierrors.IsNotFound(err) {
-			return fmt.Errorf("look for Secret %s: %w", name.Name, err)
-		}
-	}
-	session := make([]byte, 32)
-	rand.Read(session)
-	immutable := true
-	err := r.Client.Create(ctx, &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: name.Namespace,
-			Name:      name.Name,
-			Labels:    map[string]string{v1alpha1.LabelCommunity: s.community.Name},
-		},
-		Immutable: &immutable,
-		Data:      map[string][]byte{tenant.SessionKey: session},
-	}, client.FieldOwner(FieldOwner))
-	if err != nil && !apierrors.IsAlreadyExists(err) {
-		return fmt.Errorf("create Secret %s: %w", name.Name, err)
-	}
-	return nil
 }
 
 // refusal is an error that trying again cannot mend.

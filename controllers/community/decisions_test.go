@@ -70,7 +70,7 @@ func TestJudge(t *testing.T) {
 		reason  string
 		message string
 	}{
-		"all ready":                  {func(*observed) {}, v1alpha1.ReasonAllServicesReady, "portal, booking: all ready at http://zhanqian.localhost:8080"},
+		"all ready":                  {func(*observed) {}, v1alpha1.ReasonAllServicesReady, "portal, booking, messages, residents: all ready at http://zhanqian.localhost:8080"},
 		"nothing seen yet":           {func(o *observed) { o.deployment, o.route, o.pods = nil, nil, nil }, v1alpha1.ReasonRollingOut, ""},
 		"cache older than our apply": {func(o *observed) { o.deploymentGeneration = 4 }, v1alpha1.ReasonRollingOut, ""},
 		"controller has not looked":  {func(o *observed) { o.deployment.Generation = 4; o.deploymentGeneration = 4 }, v1alpha1.ReasonRollingOut, ""},

@@ -182,7 +182,7 @@ func newClass(name string) *v1alpha1.CommunityClass {
 		Spec: v1alpha1.CommunityClassSpec{
 			Domain:   "localhost",
 			Gateway:  v1alpha1.Gateway{Namespace: "gateway-system", Name: "linli", Scheme: v1alpha1.SchemeHTTP, Port: 8080},
-			Identity: v1alpha1.Identity{Provider: v1alpha1.IdentityDemo},
+			Identity: v1alpha1.Identity{Issuer: "http://id.localhost:8080"},
 		},
 	}
 }

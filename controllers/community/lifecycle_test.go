@@ -43,11 +43,11 @@ func TestCreate(t *testing.T) {
 	create(t, newCommunity("created", "creating"))
 
 	c := awaitCondition(t, "created", condition{metav1.ConditionFalse, v1alpha1.ReasonRollingOut, nil})
-	assertServices(t, c, v1alpha1.ServiceNotReady, "portal", "booking")
+	assertServices(t, c, v1alpha1.ServiceNotReady, "portal", "booking", "messages", "residents")
 	playReady(t, "created")
-	c = awaitCondition(t, "created", condition{metav1.ConditionTrue, v1alpha1.ReasonAllServicesReady, []string{"portal, booking", "http://created.localhost:8080"}})
+	c = awaitCondition(t, "created", condition{metav1.ConditionTrue, v1alpha1.ReasonAllServicesReady, []string{"portal, booking, messages, residents", "http://created.localhost:8080"}})
 
-	assertServices(t, c, v1alpha1.ServiceReady, "portal", "booking")
+	assertServices(t, c, v1alpha1.ServiceReady, "portal", "booking", "messages", "residents")
 	if c.Status.URL != "http://created.localhost:8080" || !strings.HasPrefix(c.Status.Release, "creating-") || c.Status.ObservedGeneration != c.Generation {
 		t.Errorf("status %+v", c.Status)
 	}
@@ -160,13 +160,13 @@ func TestServiceOffAndOn(t *testing.T) {
 
 	change(t, c, func(c *v1alpha1.Community) { c.Spec.Services.Booking = nil })
 	c = awaitCondition(t, "switched", condition{metav1.ConditionFalse, v1alpha1.ReasonRollingOut, nil})
-	assertServices(t, c, v1alpha1.ServiceNotReady, "portal")
+	assertServices(t, c, v1alpha1.ServiceNotReady, "portal", "messages", "residents")
 	if got := args(); got[0] != "serve" || got[1] != "portal" || slices.Contains(got, "booking") {
 		t.Errorf("args %q", got)
 	}
 	playReady(t, "switched")
 	c = awaitCondition(t, "switched", allReady)
-	assertServices(t, c, v1alpha1.ServiceReady, "portal")
+	assertServices(t, c, v1alpha1.ServiceReady, "portal", "messages", "residents")
 
 	change(t, c, func(c *v1alpha1.Community) { c.Spec.Services.Booking = booking })
 	awaitCondition(t, "switched", condition{metav1.ConditionFalse, v1alpha1.ReasonRollingOut, nil})
@@ -175,7 +175,7 @@ func TestServiceOffAndOn(t *testing.T) {
 	}
 	playReady(t, "switched")
 	c = awaitCondition(t, "switched", allReady)
-	assertServices(t, c, v1alpha1.ServiceReady, "portal", "booking")
+	assertServices(t, c, v1alpha1.ServiceReady, "portal", "booking", "messages", "residents")
 }
 
 func TestSuspend(t *testing.T) {
@@ -187,7 +187,7 @@ func TestSuspend(t *testing.T) {
 	awaitGone(t, &gatewayv1.HTTPRoute{}, "suspended")
 	playDeployment(t, "suspended", 0) // replicas 0 of 0
 	c = awaitCondition(t, "suspended", condition{metav1.ConditionFalse, v1alpha1.ReasonSuspended, []string{"spec.runPolicy"}})
-	assertServices(t, c, v1alpha1.ServiceSuspended, "portal", "booking")
+	assertServices(t, c, v1alpha1.ServiceSuspended, "portal", "booking", "messages", "residents")
 	if meta.IsStatusConditionTrue(c.Status.Conditions, v1alpha1.ConditionReconciling) {
 		t.Error("still Reconciling")
 	}
@@ -215,7 +215,7 @@ func TestFailure(t *testing.T) {
 	playPod(t, "failing", corev1.ContainerStatus{Name: tenant.Container, State: corev1.ContainerState{Terminated: ended}})
 	playDeployment(t, "failing", 0)
 	c := awaitCondition(t, "failing", crashed)
-	assertServices(t, c, v1alpha1.ServiceNotReady, "portal", "booking")
+	assertServices(t, c, v1alpha1.ServiceNotReady, "portal", "booking", "messages", "residents")
 	version := c.ResourceVersion
 
 	for _, state := range []corev1.ContainerState{
@@ -244,7 +244,7 @@ func TestRouteNotAccepted(t *testing.T) {
 	playPod(t, "routed", corev1.ContainerStatus{Name: tenant.Container, Ready: true})
 	playDeployment(t, "routed", 1)
 	c := awaitCondition(t, "routed", condition{metav1.ConditionFalse, v1alpha1.ReasonRouteNotAccepted, []string{"Gateway gateway-system/linli has not taken the route yet"}})
-	assertServices(t, c, v1alpha1.ServiceReady, "portal", "booking")
+	assertServices(t, c, v1alpha1.ServiceReady, "portal", "booking", "messages", "residents")
 	if !meta.IsStatusConditionTrue(c.Status.Conditions, v1alpha1.ConditionReconciling) {
 		t.Error("not Reconciling while the gateway has not looked")
 	}
@@ -360,7 +360,7 @@ func TestClassMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 	c = awaitCondition(t, "classless", condition{metav1.ConditionFalse, v1alpha1.ReasonClassNotFound, nil})
-	assertServices(t, c, v1alpha1.ServiceReady, "portal", "booking")
+	assertServices(t, c, v1alpha1.ServiceReady, "portal", "booking", "messages", "residents")
 	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "community-classless", Name: tenant.Name}}
 	if err := admin.Delete(t.Context(), service); err != nil {
 		t.Fatal(err)

@@ -59,7 +59,8 @@ metadata:
 spec:
   domain: localhost
   gateway: {namespace: gateway-system, name: linli, scheme: http, port: 8080}
-  identity: {provider: Demo}
+  identity: {issuer: "http://id.localhost:8080"}
+  notifications: {smsWebhook: "http://localhost:9000/send"}
 `
 
 // set changes a manifest at a dotted path with list indexes; nil removes.
@@ -180,8 +181,11 @@ func TestRefused(t *testing.T) {
 		{"phone in words", validCommunity, "spec.phone", "call us", "spec.phone", "should match"},
 		{"no such run policy", validCommunity, "spec.runPolicy", "Paused", "spec.runPolicy", `"Running", "Suspended"`},
 		{"adopt without UID", validCommunity, "spec.adopt", "the-old-one", "spec.adopt", "must be of type uuid"},
-		{"demo people in public", validClass, "spec.domain", "yutai.gov.cn", "spec.identity.provider", "only when spec.domain is localhost"},
-		{"domain that only sounds local", validClass, "spec.domain", "notlocalhost", "spec.identity.provider", "only when spec.domain is localhost"},
+		{"an issuer without TLS", validClass, "spec.identity.issuer", "http://id.yutai.gov.cn", "spec.identity.issuer", "must be an https address"},
+		{"text messages without TLS", validClass, "spec.notifications.smsWebhook", "http://sms.yutai.gov.cn/send", "spec.notifications.smsWebhook", "must be an https address"},
+		{"text messages to no address", validClass, "spec.notifications.smsWebhook", "sms.yutai.gov.cn", "spec.notifications.smsWebhook", "must be an https address"},
+		{"an issuer that is no address", validClass, "spec.identity.issuer", "id.yutai.gov.cn", "spec.identity.issuer", "must be an https address"},
+		{"domain that only sounds local", validClass, "spec.domain", "notlocalhost", "spec.gateway.scheme", "must be https"},
 		{"http in public", validClass, "spec.domain", "yutai.gov.cn", "spec.gateway.scheme", "must be https"},
 		{"class name as a label", validClass, "metadata.name", strings.Repeat("a", 64), "metadata.name", "at most 63 characters"},
 		{"topology to come", validClass, "spec.topology", "Distributed", "spec.topology", "supported values"},

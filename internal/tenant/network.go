@@ -1,6 +1,9 @@
 package tenant
 
 import (
+	"net/url"
+	"strconv"
+
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -26,8 +29,9 @@ const (
 const monitoringNamespace = "monitoring"
 
 // networkPolicies close a tenant in both directions and open what is needed:
-// the gateway to the pages, the platform and monitoring to the metrics, and
-// the cluster's DNS.
+// the gateway to the pages, the platform and monitoring to the metrics, the
+// cluster's DNS, and the ports of the issuer and of the gateway for text
+// messages, wherever those are: a policy cannot name a host.
 func networkPolicies(c *v1alpha1.Community, r *v1alpha1.Release) []*networkingv1ac.NetworkPolicyApplyConfiguration {
 	policy := func(name string) *networkingv1ac.NetworkPolicyApplyConfiguration {
 		return networkingv1ac.NetworkPolicy(name, v1alpha1.NamespaceOf(c.Name)).WithLabels(labels(c))
@@ -43,7 +47,7 @@ func networkPolicies(c *v1alpha1.Community, r *v1alpha1.Release) []*networkingv1
 			WithPolicyTypes(networkingv1.PolicyTypeIngress).
 			WithIngress(rule)
 	}
-	return []*networkingv1ac.NetworkPolicyApplyConfiguration{
+	policies := []*networkingv1ac.NetworkPolicyApplyConfiguration{
 		policy("default-deny").WithSpec(networkingv1ac.NetworkPolicySpec().
 			WithPodSelector(everyPod()).
 			WithPolicyTypes(networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress)),
@@ -55,7 +59,40 @@ func networkPolicies(c *v1alpha1.Community, r *v1alpha1.Release) []*networkingv1
 			WithEgress(networkingv1ac.NetworkPolicyEgressRule().
 				WithTo(networkingv1ac.NetworkPolicyPeer().WithNamespaceSelector(namespaceNamed("kube-system"))).
 				WithPorts(networkPort(corev1.ProtocolUDP, 53), networkPort(corev1.ProtocolTCP, 53)))),
+		policy("allow-issuer").WithSpec(egressTo(r.Class.Identity.Issuer)),
 	}
+	if sms := r.Class.Notifications.SMSWebhook; sms != "" {
+		policies = append(policies, policy("allow-sms").WithSpec(egressTo(sms)))
+	}
+	return policies
+}
+
+// egressTo lets every Pod reach the port of a web address.
+func egressTo(address string) *networkingv1ac.NetworkPolicySpecApplyConfiguration {
+	return networkingv1ac.NetworkPolicySpec().
+		WithPodSelector(metav1ac.LabelSelector()).
+		WithPolicyTypes(networkingv1.PolicyTypeEgress).
+		WithEgress(networkingv1ac.NetworkPolicyEgressRule().
+			WithTo(
+				// Not to link-local addresses, where clouds hand out their secrets.
+				networkingv1ac.NetworkPolicyPeer().WithIPBlock(networkingv1ac.IPBlock().WithCIDR("0.0.0.0/0").WithExcept("169.254.0.0/16")),
+				networkingv1ac.NetworkPolicyPeer().WithIPBlock(networkingv1ac.IPBlock().WithCIDR("::/0").WithExcept("fe80::/10"))).
+			WithPorts(networkPort(corev1.ProtocolTCP, portOf(address))))
+}
+
+// portOf is the port of an address that the class's validation has let pass.
+func portOf(address string) int32 {
+	u, err := url.Parse(address)
+	if err != nil {
+		return 443
+	}
+	if port, err := strconv.ParseInt(u.Port(), 10, 32); err == nil {
+		return int32(port)
+	}
+	if u.Scheme == string(v1alpha1.SchemeHTTP) {
+		return 80
+	}
+	return 443
 }
 
 func namespaceNamed(name string) *metav1ac.LabelSelectorApplyConfiguration {

@@ -19,7 +19,7 @@ import (
 // RendererVersion rises with every change of what Render makes of the same
 // input. It is part of a Release, so that a new renderer reaches communities
 // by a rollout.
-const RendererVersion = 1
+const RendererVersion = 2
 
 // Names of objects in every tenant namespace.
 const (
@@ -31,6 +31,9 @@ const (
 	KeysSecret = "linli-keys"
 	// SessionKey is the key of KeysSecret with 32 random bytes.
 	SessionKey = "session.key"
+	// PreviousSessionKey is the key of KeysSecret with what was SessionKey
+	// before it was changed.
+	PreviousSessionKey = "session.previous.key"
 	// Container is the name of the container that runs the services.
 	Container = "linli"
 )

@@ -40,6 +40,7 @@ func TestRender(t *testing.T) {
 					MaxSlotsPerBooking: 4, BookingWindowDays: 7, MaxPerResidentPerDay: 1, ClosedDates: []string{"2027-01-01"},
 				}},
 			}
+			class.Spec.Notifications.SMSWebhook = "https://sms.yutai.gov.cn:9443/send"
 			class.Spec.Image = "registry.example.cn/linli:v1.2.3"
 			class.Spec.Domain = "community.yutai.gov.cn"
 			class.Spec.Gateway = v1alpha1.Gateway{Namespace: "ingress", Name: "public", Scheme: v1alpha1.SchemeHTTPS, Port: 8443}
@@ -212,7 +213,7 @@ func minimal() (*v1alpha1.Community, *v1alpha1.CommunityClass) {
 			Database: v1alpha1.Database{Engine: v1alpha1.EngineSQLite},
 			Domain:   "localhost",
 			Gateway:  v1alpha1.Gateway{Namespace: "gateway-system", Name: "linli", Scheme: v1alpha1.SchemeHTTP, Port: 8080},
-			Identity: v1alpha1.Identity{Provider: v1alpha1.IdentityDemo},
+			Identity: v1alpha1.Identity{Issuer: "http://id.localhost:8080"},
 		},
 	}
 	return c, class
