@@ -11,7 +11,8 @@ help: ## Show what can be done here
 
 .PHONY: up
 up: build ## Build, start the embedded Kubernetes and the sample county, print where to click
-	@bin/devcluster up --binary bin/linli --manifests config/default --sample config/samples/yutai
+	@bin/devcluster up --binary bin/linli --manifests config/demo --secret linli-system/linli-idp-keys/idp.key --sample config/samples/yutai
+	@bin/linli sample people
 
 .PHONY: down
 down: ## Stop everything that `make up` started; the data stays

@@ -47,6 +47,7 @@ func command() *cobra.Command {
 	}
 	upCommand.Flags().StringVar(&o.Binary, "binary", "", "program that is the operator's image")
 	upCommand.Flags().StringVar(&o.Manifests, "manifests", "", "kustomize directory of the operator")
+	upCommand.Flags().StringVar(&o.Secret, "secret", "", "NAMESPACE/NAME/KEY of a Secret with a random key of 32 bytes, made if there is none")
 	upCommand.Flags().StringVar(&o.Sample, "sample", "", "directory of manifests to apply when the operator runs")
 	upCommand.Flags().DurationVar(&o.Timeout, "timeout", up.DefaultTimeout, "how long all of it may take")
 	root.AddCommand(upCommand,

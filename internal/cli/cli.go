@@ -32,6 +32,6 @@ func root() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	cmd.AddCommand(operatorCommand(), serveCommand(), idpCommand(), tokenCommand(), auditCommand())
+	cmd.AddCommand(operatorCommand(), serveCommand(), idpCommand(), tokenCommand(), inviteCommand(), sampleCommand(), auditCommand())
 	return cmd
 }

@@ -13,14 +13,18 @@ import (
 
 	"github.com/linli-io/linli/internal/booking"
 	"github.com/linli-io/linli/internal/host"
+	"github.com/linli-io/linli/internal/messages"
 	"github.com/linli-io/linli/internal/portal"
+	"github.com/linli-io/linli/internal/residents"
 	"github.com/linli-io/linli/internal/telemetry"
 )
 
 // services are all services that a community can run, by name.
 var services = map[string]func() (host.Service, error){
-	"booking": booking.Service,
-	"portal":  portal.Service,
+	"booking":   booking.Service,
+	"messages":  messages.Service,
+	"portal":    portal.Service,
+	"residents": residents.Service,
 }
 
 // knownServices is what people may choose from.

@@ -3,6 +3,7 @@ package up
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"embed"
 	"fmt"
 	"io/fs"
@@ -13,6 +14,7 @@ import (
 	"text/template"
 	"time"
 
+	v1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -136,7 +138,7 @@ func (c *cluster) awaitDefinitions(ctx context.Context) error {
 // applyManifests applies the operator's manifests with the image in place of
 // the one that they name.
 func (c *cluster) applyManifests(ctx context.Context, dir, image string) error {
-	kustomization, err := c.overlay("manifests", dir, manifestsOverlay(image))
+	kustomization, err := c.overlay("manifests", dir, manifestsOverlay(image, c.issuer()))
 	if err != nil {
 		return err
 	}
@@ -146,11 +148,31 @@ func (c *cluster) applyManifests(ctx context.Context, dir, image string) error {
 	return c.awaitDefinitions(ctx)
 }
 
-// manifestsOverlay replaces the image linli, and what the operator is told about
-// its own image.
-func manifestsOverlay(image string) string {
+// issuer is the address of the OpenID provider, if the manifests have one: it
+// answers where the gateway is.
+func (c *cluster) issuer() string {
+	return fmt.Sprintf("http://id.localhost:%d", c.layout.GatewayPort)
+}
+
+// manifestsOverlay replaces the image linli, what the operator is told about
+// its own image, and what the provider is told about its address.
+func manifestsOverlay(image, issuer string) string {
+	provider := fmt.Sprintf(`patches:
+  - target: {kind: Deployment, name: linli-idp}
+    patch: |
+      apiVersion: apps/v1
+      kind: Deployment
+      metadata: {name: linli-idp}
+      spec:
+        template:
+          spec:
+            containers:
+            - name: idp
+              env:
+              - {name: ISSUER, value: %q, valueFrom: null}
+`, issuer)
 	if image == "" {
-		return ""
+		return provider
 	}
 	name, tag, _ := strings.Cut(image, ":")
 	return fmt.Sprintf(`images:
@@ -160,15 +182,35 @@ replacements:
     targets:
       - select: {kind: Deployment, name: linli-operator}
         fieldPaths: ["spec.template.spec.containers.[name=operator].env.[name=LINLI_IMAGE].value"]
-`, filepath.Base(name), name, tag)
+`, filepath.Base(name), name, tag) + provider
+}
+
+// ensureSecret makes a Secret with a random key of 32 bytes if there is none.
+// where is NAMESPACE/NAME/KEY.
+func (c *cluster) ensureSecret(ctx context.Context, where string) error {
+	parts := strings.Split(where, "/")
+	if len(parts) != 3 {
+		return fmt.Errorf("--secret %q is not NAMESPACE/NAME/KEY", where)
+	}
+	key := make([]byte, 32)
+	rand.Read(key) // never fails, see its documentation
+	_, err := c.client.CoreV1().Secrets(parts[0]).Create(ctx, &v1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: parts[1]}, Data: map[string][]byte{parts[2]: key},
+	}, metav1.CreateOptions{})
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("making Secret %s/%s: %w", parts[0], parts[1], err)
+	}
+	return nil
 }
 
 // applySample applies a sample county, at the port where the gateway is.
 func (c *cluster) applySample(ctx context.Context, dir string) error {
 	kustomization, err := c.overlay("sample", dir, fmt.Sprintf(`patches:
   - target: {kind: CommunityClass}
-    patch: '[{"op": "replace", "path": "/spec/gateway/port", "value": %d}]'
-`, c.layout.GatewayPort))
+    patch: |
+      - {op: replace, path: /spec/gateway/port, value: %d}
+      - {op: replace, path: /spec/identity/issuer, value: %q}
+`, c.layout.GatewayPort, c.issuer()))
 	if err != nil {
 		return err
 	}

@@ -23,9 +23,6 @@ func (c *cluster) summary(ctx context.Context, say *progress) error {
 			name, _, _ := unstructured.NestedString(community.Object, "spec", "displayName")
 			say.print("  %-40s %s", url, name)
 		}
-		say.print("")
-		say.print("Open one in a browser and choose one of the demo people to sign in: a resident, the")
-		say.print("front desk or a manager. bin/linli token --list names them for scripts.")
 	}
 	say.print("")
 	say.print("  %s get communities", kubectlHint(c.layout))

@@ -22,6 +22,7 @@ const DefaultTimeout = 10 * time.Minute
 type Options struct {
 	Binary    string        // the program that is the operator's image
 	Manifests string        // kustomize directory of the operator
+	Secret    string        // NAMESPACE/NAME/KEY of a Secret with a random key, made if there is none
 	Sample    string        // directory of manifests to apply when the operator runs
 	Timeout   time.Duration // for all of it
 }
@@ -83,6 +84,11 @@ func (r *run) run(ctx context.Context) error {
 	if r.Manifests != "" {
 		r.say.step("Applying %s", display(r.Manifests))
 		if err := k.applyManifests(ctx, r.Manifests, image); err != nil {
+			return err
+		}
+	}
+	if r.Secret != "" {
+		if err := k.ensureSecret(ctx, r.Secret); err != nil {
 			return err
 		}
 	}
