@@ -53,10 +53,10 @@ func class() v1alpha1.CommunityClassSpec {
 		Database: v1alpha1.Database{Engine: v1alpha1.EngineSQLite},
 		Domain:   "localhost",
 		Gateway:  v1alpha1.Gateway{Namespace: "gateway-system", Name: "linli", Scheme: v1alpha1.SchemeHTTP, Port: 8080},
-		Identity: v1alpha1.Identity{Provider: v1alpha1.IdentityDemo},
+		Identity: v1alpha1.Identity{Issuer: "http://id.localhost:8080"},
 	}
 }
 
 func benchRelease() *v1alpha1.Release {
-	return &v1alpha1.Release{Name: "bench-1", ClassName: "bench", RendererVersion: 1, Class: class()}
+	return &v1alpha1.Release{Name: "bench-1", ClassName: "bench", RendererVersion: 2, Class: class()}
 }

@@ -35,10 +35,10 @@ func TestAccessibility(t *testing.T) {
 				if mode == "standard" {
 					p.withoutJavaScript()
 				}
-				p.visit(f.base + "/identity/sign-in")
+				p.visit(f.base)
 				p.accessible("") // before anybody is known, with the offer of the elder mode
 				p.clickAt(fmt.Sprintf(`//section[@class="offer"]//button[@value=%q]`, mode))
-				p.signIn(reader.account)
+				p.enter(reader.account)
 				for _, page := range reader.pages {
 					p.visit(f.base + page.path)
 					if page.then != nil {
@@ -178,6 +178,8 @@ func (f furnished) residentPages() []page {
 		{name: "calendar-made", path: "/booking/calendar", then: func(p *person) {
 			p.clickAt(`//main//form[@action="/booking/calendar"]//button`)
 		}},
+		{name: "messages", path: "/messages/"},
+		{name: "messages-preferences", path: "/messages/preferences"},
 		{name: "not-found", path: "/booking/venues/nowhere"},
 	}
 }
@@ -193,6 +195,7 @@ func (f furnished) staffPages() []page {
 	order := "/booking/staff/book?venue=study-room&start=" + url.QueryEscape(f.study.Start.In(shanghai).Format(time.RFC3339))
 	return []page{
 		{name: "staff-portal", path: "/"},
+		{name: "calls", path: "/messages/calls"},
 		{name: "board", path: "/booking/staff/?date=" + f.study.date()},
 		{name: "board-found", path: "/booking/staff/?q=" + url.QueryEscape("李强") + "&date=" + f.study.date()},
 		{name: "book", path: "/booking/staff/book?venue=clinic-general"},

@@ -27,16 +27,10 @@ var shanghai = func() *time.Location {
 func elderly(t *testing.T, account string) *person {
 	t.Helper()
 	p := browser(t)
-	p.visit(county.url("zhanqian") + "/identity/sign-in")
+	p.visit(county.url("zhanqian"))
 	p.clickAt(`//section[@class="offer"]//button[@value="elder"]`)
-	p.signIn(account)
+	p.enter(account)
 	return p
-}
-
-// signIn chooses a demo person on the page that asks who one is.
-func (p *person) signIn(account string) {
-	p.Helper()
-	p.clickAt(fmt.Sprintf(`//button[@name="person"][@value=%q]`, account))
 }
 
 // choose picks the radio button of a field whose label says the words.

@@ -44,7 +44,7 @@ func TestResidentBooksSeesAndCancels(t *testing.T) {
 			p.clickAt(fmt.Sprintf(`//main//a[contains(@href, "date=%s")]`, tomorrow)) // today may be over
 			p.clickAt(`//main//a[contains(@href, "/study-room/book?start=")]`)
 			// Nobody is signed in yet: the page asks, and comes back to the slot.
-			p.clickAt(fmt.Sprintf(`//button[@name="person"][@value=%q]`, c.person))
+			p.signIn(c.person)
 			p.sees("学习室")
 			p.click("确认预约")
 			p.sees("预约成功")
@@ -83,7 +83,7 @@ func TestSlotTakenInTheMeantime(t *testing.T) {
 	s := freeSlot(t, base, "dance-room")
 	p := browser(t)
 	p.visit(base + "/booking/venues/dance-room/book?start=" + url.QueryEscape(s.Start.Format(time.RFC3339)))
-	p.clickAt(fmt.Sprintf(`//button[@name="person"][@value=%q]`, elder))
+	p.signIn(elder)
 	p.do(chromedp.SendKeys(chromedp.ID("note"), "我们一共六个人"))
 	if res := call(t, "POST", base+"/booking/api/v1/bookings", county.token(t, "zhanqian", student),
 		map[string]any{"venue": "dance-room", "start": s.Start, "end": s.End}, nil); res.StatusCode != 201 {

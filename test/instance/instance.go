@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/linli-io/linli/api/v1alpha1"
+	"github.com/linli-io/linli/internal/identity"
 )
 
 // startTimeout is how long a start may take until it counts as failed. It is
@@ -30,6 +31,8 @@ const startTimeout = 60 * time.Second
 // goroutines; Start, Kill and Stop by one at a time.
 type Instance struct {
 	binary  string
+	serve   []string // the services
+	people  *people
 	shared  string // directory of what all replicas of a community have mounted
 	dir     string // directory of its own
 	storage string // the argument that says where its data is
@@ -47,10 +50,11 @@ type Instance struct {
 // New writes the configuration beneath dir, which must exist. The data is kept
 // in SQLite. Nothing runs yet.
 func New(binary, dir string, community *v1alpha1.Community, release *v1alpha1.Release) (*Instance, error) {
-	if err := writeMounted(dir, community, release); err != nil {
+	key, release, err := writeMounted(dir, community, release)
+	if err != nil {
 		return nil, err
 	}
-	in, err := newInstance(binary, dir, dir, community, release)
+	in, err := newInstance(binary, dir, dir, community, release, newPeople(community, release, key))
 	if err != nil {
 		return nil, err
 	}
@@ -62,9 +66,11 @@ func New(binary, dir string, community *v1alpha1.Community, release *v1alpha1.Re
 // several instances of one community that share configuration, keys and a
 // PostgreSQL database: an instance for each connection string. Nothing runs yet.
 func NewReplicas(binary, dir string, community *v1alpha1.Community, release *v1alpha1.Release, dsns ...string) ([]*Instance, error) {
-	if err := writeMounted(dir, community, release); err != nil {
+	key, release, err := writeMounted(dir, community, release)
+	if err != nil {
 		return nil, err
 	}
+	who := newPeople(community, release, key)
 	var replicas []*Instance
 	for i, dsn := range dsns {
 		own := filepath.Join(dir, fmt.Sprintf("replica-%d", i))
@@ -75,7 +81,7 @@ func NewReplicas(binary, dir string, community *v1alpha1.Community, release *v1a
 		if err := os.WriteFile(filepath.Join(database, "dsn"), []byte(dsn), 0o600); err != nil {
 			return nil, err
 		}
-		in, err := newInstance(binary, dir, own, community, release)
+		in, err := newInstance(binary, dir, own, community, release, who)
 		if err != nil {
 			return nil, err
 		}
@@ -85,9 +91,9 @@ func NewReplicas(binary, dir string, community *v1alpha1.Community, release *v1a
 	return replicas, nil
 }
 
-func newInstance(binary, shared, dir string, community *v1alpha1.Community, release *v1alpha1.Release) (*Instance, error) {
+func newInstance(binary, shared, dir string, community *v1alpha1.Community, release *v1alpha1.Release, who *people) (*Instance, error) {
 	in := &Instance{
-		binary: binary, shared: shared, dir: dir, up: make(chan struct{}),
+		binary: binary, serve: v1alpha1.ServicesOn(&community.Spec), people: who, shared: shared, dir: dir, up: make(chan struct{}),
 		host: community.Name + "." + release.Class.Domain,
 	}
 	var err error
@@ -95,22 +101,26 @@ func newInstance(binary, shared, dir string, community *v1alpha1.Community, rele
 	return in, err
 }
 
-// writeMounted writes what a Pod of the community has mounted.
-func writeMounted(dir string, community *v1alpha1.Community, release *v1alpha1.Release) error {
+// writeMounted writes what a Pod of the community has mounted, and returns the
+// community's key and the release that was written: with an issuer of this
+// process.
+func writeMounted(dir string, community *v1alpha1.Community, release *v1alpha1.Release) ([]byte, *v1alpha1.Release, error) {
 	for _, d := range []string{configDir(dir), keysDir(dir)} {
 		if err := os.Mkdir(d, 0o700); err != nil {
-			return err
+			return nil, nil, err
 		}
 	}
+	signedIn := *release
+	signedIn.Class.Identity.Issuer = issuer().URL
 	if err := writeYAML(filepath.Join(configDir(dir), "community.yaml"), community); err != nil {
-		return err
+		return nil, nil, err
 	}
-	if err := writeYAML(filepath.Join(configDir(dir), "release.yaml"), release); err != nil {
-		return err
+	if err := writeYAML(filepath.Join(configDir(dir), "release.yaml"), &signedIn); err != nil {
+		return nil, nil, err
 	}
-	key := make([]byte, 32)
+	key := make([]byte, identity.KeySize)
 	rand.Read(key) // never fails, see its documentation
-	return os.WriteFile(filepath.Join(keysDir(dir), "session.key"), key, 0o600)
+	return key, &signedIn, os.WriteFile(filepath.Join(keysDir(dir), "session.key"), key, 0o600)
 }
 
 func writeYAML(path string, v any) error {
@@ -156,21 +166,12 @@ func (in *Instance) URL() string {
 	return "http://" + net.JoinHostPort(in.host, port)
 }
 
-// Client returns a client that reaches every host name on the loopback address,
-// as browsers do with *.localhost and Go's resolver does not. It keeps that
-// many connections to each.
+// Client returns a client that reaches instances by their host names. It keeps
+// that many connections to each.
 func Client(connections int) *http.Client {
-	var dialer net.Dialer
-	return &http.Client{Transport: &http.Transport{
-		MaxIdleConnsPerHost: connections,
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			_, port, err := net.SplitHostPort(address)
-			if err != nil {
-				return nil, err
-			}
-			return dialer.DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
-		},
-	}}
+	transport := identity.LoopbackTransport()
+	transport.MaxIdleConnsPerHost = connections
+	return &http.Client{Transport: transport}
 }
 
 // Dial connects to the port of pages and APIs.
@@ -186,10 +187,10 @@ func (in *Instance) Start(ctx context.Context) error {
 		return err
 	}
 	defer log.Close() // the child keeps its own copy
-	cmd := exec.Command(in.binary, "serve", "portal", "booking",
+	cmd := exec.Command(in.binary, append(append([]string{"serve"}, in.serve...),
 		"--config="+configDir(in.shared), "--keys="+keysDir(in.shared), in.storage,
 		"--address="+in.address, "--metrics-address="+in.metrics,
-		"--termination-message="+filepath.Join(in.dir, "termination-message"))
+		"--termination-message="+filepath.Join(in.dir, "termination-message"))...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = dieWithParent()
 	if err := cmd.Start(); err != nil {

@@ -1,73 +1,73 @@
 package instance
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
+	"sync"
+	"time"
+
+	"github.com/linli-io/linli/api/v1alpha1"
+	"github.com/linli-io/linli/internal/identity"
+	"github.com/linli-io/linli/internal/identity/identitytest"
+	"github.com/linli-io/linli/internal/sample"
 )
 
-// Person is one of the demo provider's people with a bearer token.
+// Person is one of the sample people with a bearer token.
 type Person struct {
 	Account string
 	Token   string
 }
 
-// People signs the demo people in, the way scripts do. Tokens are good for an
-// hour and outlive restarts.
-func (in *Instance) People(ctx context.Context) ([]Person, error) {
-	client := Client(1)
-	defer client.CloseIdleConnections()
-	var list struct {
-		People []struct {
-			Account string `json:"person"`
-		} `json:"people"`
-	}
-	if err := ask(ctx, client, http.MethodGet, in.URL()+"/identity/demo/people", nil, &list); err != nil {
-		return nil, fmt.Errorf("demo people: %w", err)
-	}
-	var people []Person
-	for _, p := range list.People {
-		var granted struct {
-			Token string `json:"token"`
-		}
-		body := map[string]string{"person": p.Account}
-		if err := ask(ctx, client, http.MethodPost, in.URL()+"/identity/demo/token", body, &granted); err != nil {
-			return nil, fmt.Errorf("token for %s: %w", p.Account, err)
-		}
-		people = append(people, Person{Account: p.Account, Token: granted.Token})
-	}
-	return people, nil
+// issuer is where the people of all instances sign in. It runs in this process.
+var issuer = sync.OnceValue(func() *identitytest.Issuer { return identitytest.Run(time.Now) })
+
+// people are those of a community.
+type people struct {
+	community *v1alpha1.Community
+	site      string // the audience of tokens
+	key       []byte
 }
 
-// ask sends a request that should succeed and decodes its answer.
-func ask(ctx context.Context, client *http.Client, method, url string, body, answer any) error {
-	var content io.Reader
-	if body != nil {
-		b, err := json.Marshal(body)
-		if err != nil {
-			return err
+func newPeople(community *v1alpha1.Community, release *v1alpha1.Release, key []byte) *people {
+	return &people{community, release.Class.URL(community.Name), key}
+}
+
+// managerPhone is the number of the manager of every community.
+const managerPhone = "13800000099"
+
+// token is a bearer token of who has a number.
+func (p *people) token(_ context.Context, phone string, staff bool) (string, error) {
+	return issuer().TokenFor("account-"+phone, phone, p.site, staff)
+}
+
+// People makes the community know the sample people, if it does not yet, and
+// signs them in, the way scripts do. Tokens are good for an hour and outlive
+// restarts. The community's manifest must name a manager.
+func (in *Instance) People(ctx context.Context) ([]Person, error) {
+	manager := in.people.community.Spec.Managers[0].Name
+	invitation, err := identity.Keys{Current: in.people.key}.Invitation(in.people.community.Name, manager)
+	if err != nil {
+		return nil, err
+	}
+	client := Client(1)
+	defer client.CloseIdleConnections()
+	err = sample.Community{
+		URL: in.URL(), Client: client, Token: in.people.token,
+		Manager: manager, Invitation: invitation, ManagerPhone: managerPhone,
+	}.Fill(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("sample people: %w", err)
+	}
+	var signedIn []Person
+	for _, p := range sample.People {
+		if p.Account == "" {
+			continue
 		}
-		content = bytes.NewReader(b)
+		token, err := in.people.token(ctx, p.Phone, p.Staff())
+		if err != nil {
+			return nil, fmt.Errorf("token for %s: %w", p.Account, err)
+		}
+		signedIn = append(signedIn, Person{Account: p.Account, Token: token})
 	}
-	req, err := http.NewRequestWithContext(ctx, method, url, content)
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	res, err := client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		return err
-	}
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s", res.Status, b)
-	}
-	return json.Unmarshal(b, answer)
+	return signedIn, nil
 }

@@ -121,13 +121,13 @@ func community() *v1alpha1.Community {
 
 func release() *v1alpha1.Release {
 	return &v1alpha1.Release{
-		Name: "fight-1", ClassName: "fight", RendererVersion: 1,
+		Name: "fight-1", ClassName: "fight", RendererVersion: 2,
 		Class: v1alpha1.CommunityClassSpec{
 			Topology: v1alpha1.TopologyCompact,
 			Database: v1alpha1.Database{Engine: v1alpha1.EngineSQLite},
 			Domain:   "localhost",
 			Gateway:  v1alpha1.Gateway{Namespace: "gateway-system", Name: "linli", Scheme: v1alpha1.SchemeHTTP, Port: 8080},
-			Identity: v1alpha1.Identity{Provider: v1alpha1.IdentityDemo},
+			Identity: v1alpha1.Identity{Issuer: "http://id.localhost:8080"},
 		},
 	}
 }

@@ -17,10 +17,12 @@ import (
 	"github.com/linli-io/linli/internal/booking"
 	"github.com/linli-io/linli/internal/host"
 	"github.com/linli-io/linli/internal/host/hosttest"
+	"github.com/linli-io/linli/internal/messages"
+	"github.com/linli-io/linli/internal/residents"
 )
 
 // services are the services that have an API.
-var services = []func() (host.Service, error){booking.Service}
+var services = []func() (host.Service, error){booking.Service, messages.Service, residents.Service}
 
 const linter = "../node_modules/@redocly/cli/bin/cli.js"
 
