@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/uptrace/bun"
 )
@@ -125,6 +126,26 @@ func (db *DB) runAlone(w *write) error {
 			return err
 		}
 		db.repeated()
+		giveWay(w.ctx, attempt)
+	}
+}
+
+// patientAttempts is how often a write is run again at once.
+const patientAttempts = 5
+
+// giveWay waits before a write is run yet again, the longer the more often it
+// was. On a machine with too much to do PostgreSQL may have taken the processor
+// from whoever stands in the way at the very end of a commit; to run again and
+// again meanwhile would use up all attempts and keep it from ending.
+func giveWay(ctx context.Context, attempt int) {
+	if attempt < patientAttempts {
+		return
+	}
+	pause := time.NewTimer(min(time.Duration(attempt-patientAttempts+1)*time.Millisecond, 20*time.Millisecond))
+	defer pause.Stop()
+	select {
+	case <-ctx.Done():
+	case <-pause.C:
 	}
 }
 
