@@ -116,9 +116,14 @@ func formNumber(form url.Values, name string, missing int) (int, error) {
 	return int(n), nil
 }
 
-// signInFor sends somebody who is not signed in to do so, and then to back.
+// signInFor sends somebody who is not signed in to do so, or whom the community
+// does not know to ask to join, and then to back.
 func signInFor(w http.ResponseWriter, r *http.Request, back string) {
-	http.Redirect(w, r, identity.SignInPath+"?return="+url.QueryEscape(back), http.StatusSeeOther)
+	path := identity.SignInPath
+	if proof, ok := identity.ProofFromContext(r.Context()); ok {
+		path = proof.Introduction()
+	}
+	http.Redirect(w, r, path+"?return="+url.QueryEscape(back), http.StatusSeeOther)
 }
 
 func (s *service) today() Date { return DateOf(s.clock.Now(), s.location()) }

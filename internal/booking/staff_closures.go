@@ -139,6 +139,9 @@ func (s *service) closeFromPage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p, err := s.closeForm(r, r.PostForm)
+	if err == nil && len(p.Venues) == 0 {
+		err = ErrNotFound // there is nothing to close
+	}
 	if err != nil {
 		s.fail(w, r, err)
 		return

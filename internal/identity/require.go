@@ -18,6 +18,15 @@ const (
 	WhichPath = "/residents/which"
 )
 
+// Introduction is where somebody whom the community does not know says who
+// they are.
+func (p Proof) Introduction() string {
+	if len(p.Candidates) > 0 {
+		return WhichPath
+	}
+	return JoinPath
+}
+
 // RequireProof lets only requests of people through to next who are signed in,
 // whether the community knows them or not. Pages send the others to the
 // sign-in page, and from there back; an API (a path beneath /<service>/api/)
@@ -42,10 +51,7 @@ func (i *Identity) RequirePerson(next http.Handler) http.Handler {
 			return
 		}
 		proof, _ := ProofFromContext(r.Context())
-		path := JoinPath
-		if len(proof.Candidates) > 0 {
-			path = WhichPath
-		}
+		path := proof.Introduction()
 		if isAPI(r) {
 			problem(w, http.StatusForbidden, fmt.Sprintf("The community does not know who you are. Sign in with a browser and open %s.", path))
 			return

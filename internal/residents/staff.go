@@ -91,8 +91,12 @@ func (s *service) staffHome(w http.ResponseWriter, r *http.Request) {
 		duty identity.Duty
 		path string
 	}{{identity.FrontDesk, staffPeoplePath}, {identity.Manager, staffDutiesPath}, {identity.DataProtection, staffAuditPath}} {
-		if p.Has(way.duty) || slices.Contains(proof.Withheld, way.duty) {
+		if p.Has(way.duty) {
 			http.Redirect(w, r, way.path, http.StatusSeeOther)
+			return
+		}
+		if slices.Contains(proof.Withheld, way.duty) {
+			http.Redirect(w, r, identity.SignInPath+"?"+url.Values{"return": {staffPath}, "staff": {"true"}}.Encode(), http.StatusSeeOther)
 			return
 		}
 	}

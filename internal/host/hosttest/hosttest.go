@@ -151,7 +151,7 @@ func TryStart(t testing.TB, o Options) (*Server, error) {
 		}
 	}
 	s.WriteConfig(t)
-	if err := os.WriteFile(filepath.Join(keys, "session.key"), bytes.Repeat([]byte("k"), 32), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(keys, "session.key"), bytes.Repeat([]byte("k"), identity.KeySize), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
@@ -316,6 +316,9 @@ func (s *Server) Token(t testing.TB, account string) string {
 	t.Helper()
 	return s.Issuer.Token(t, account, s.Site())
 }
+
+// Key is the community's secret.
+func (s *Server) Key() []byte { return bytes.Repeat([]byte("k"), identity.KeySize) }
 
 // RotateKeys changes the community's keys as the operator does.
 func (s *Server) RotateKeys(t testing.TB, current, previous []byte) {
