@@ -51,8 +51,8 @@ func register(_ context.Context, rt *host.Runtime) error {
 	}
 	s.store.OnNews(s.tell)
 	rt.Config.OnChange(s.syncVenues)
-	rt.Go("erase", s.erase)
-	rt.Go("advance", s.advance)
+	rt.Every("erase", eraseEvery, s.erase)
+	rt.Every("advance", advanceEvery, s.advance)
 	rt.Card(s.card)
 	rt.Personal(host.Personal{Export: s.export, Erase: func(ctx context.Context, person string) error {
 		return s.store.Forget(ctx, person, s.clock.Now(), s.location())
@@ -337,17 +337,15 @@ const eraseEvery = time.Hour
 
 // erase removes what is past its retention, at the start and then every hour.
 // A failure is logged and tried again the next hour.
-func (s *service) erase(ctx context.Context) error {
-	return s.every(ctx, eraseEvery, func() {
-		n, err := s.store.Erase(ctx, s.clock.Now())
-		if err != nil && ctx.Err() == nil {
-			s.log.ErrorContext(ctx, "bookings past their retention were not erased", "error", err.Error())
-		}
-		s.metrics.erased.Add(float64(n))
-		if n > 0 {
-			s.log.InfoContext(ctx, "bookings past their retention erased", "bookings", n)
-		}
-	})
+func (s *service) erase(ctx context.Context) {
+	n, err := s.store.Erase(ctx, s.clock.Now())
+	if err != nil && ctx.Err() == nil {
+		s.log.ErrorContext(ctx, "bookings past their retention were not erased", "error", err.Error())
+	}
+	s.metrics.erased.Add(float64(n))
+	if n > 0 {
+		s.log.InfoContext(ctx, "bookings past their retention erased", "bookings", n)
+	}
 }
 
 // advanceEvery is how often what happens by itself is looked for.
@@ -355,29 +353,13 @@ const advanceEvery = 10 * time.Second
 
 // advance has happen what happens by itself: holds end, no-shows are released,
 // who waits is offered what is free. A failure is logged and tried again.
-func (s *service) advance(ctx context.Context) error {
-	return s.every(ctx, advanceEvery, func() {
-		done, err := s.store.Advance(ctx, s.clock.Now(), s.location())
-		if err != nil && ctx.Err() == nil {
-			s.log.ErrorContext(ctx, "what is due was not done", "error", err.Error())
-		}
-		s.metrics.released.Add(float64(done.Released))
-		s.metrics.expired.Add(float64(done.Expired))
-	})
-}
-
-// every calls f at once and then at intervals, until the context ends.
-func (s *service) every(ctx context.Context, interval time.Duration, f func()) error {
-	ticker := s.clock.NewTicker(interval)
-	defer ticker.Stop()
-	for {
-		f()
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C():
-		}
+func (s *service) advance(ctx context.Context) {
+	done, err := s.store.Advance(ctx, s.clock.Now(), s.location())
+	if err != nil && ctx.Err() == nil {
+		s.log.ErrorContext(ctx, "what is due was not done", "error", err.Error())
 	}
+	s.metrics.released.Add(float64(done.Released))
+	s.metrics.expired.Add(float64(done.Expired))
 }
 
 type metrics struct {

@@ -206,7 +206,7 @@ func (h *Host) ownName(next http.Handler) http.Handler {
 			name = host
 		}
 		if !strings.EqualFold(strings.TrimSuffix(name, "."), own) {
-			problem(w, http.StatusMisdirectedRequest, "This server answers for "+own+" only.")
+			identity.Problem(w, http.StatusMisdirectedRequest, "This server answers for "+own+" only.")
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -264,22 +264,14 @@ func (n *noAnswer) Write(b []byte) (int, error) { return len(b), nil }
 // program asks.
 func (h *Host) refuse(w http.ResponseWriter, r *http.Request, status int, detail string) {
 	if strings.Contains(r.URL.Path, "/api/") || !strings.Contains(r.Header.Get("Accept"), "text/html") {
-		problem(w, status, detail)
+		identity.Problem(w, status, detail)
 		return
 	}
 	h.pages.Error(w, r, status)
 }
 
-// problem answers with a problem document (RFC 9457).
-func problem(w http.ResponseWriter, status int, detail string) {
-	w.Header().Set("Cache-Control", "no-store")
-	writeJSON(w, status, "application/problem+json", map[string]any{
-		"title": http.StatusText(status), "status": status, "detail": detail,
-	})
-}
-
-func writeJSON(w http.ResponseWriter, status int, contentType string, body any) {
-	w.Header().Set("Content-Type", contentType)
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	// An error here is a lost connection: there is nobody left to tell.
 	_ = json.NewEncoder(w).Encode(body)
@@ -316,21 +308,21 @@ func method(m string) string {
 func (h *Host) healthHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, r *http.Request) {
-		writeJSON(w, http.StatusOK, "application/json", map[string]string{"status": "alive"})
+		writeJSON(w, http.StatusOK, map[string]string{"status": "alive"})
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		if h.stopping.Load() {
-			problem(w, http.StatusServiceUnavailable, "The host is stopping.")
+			identity.Problem(w, http.StatusServiceUnavailable, "The host is stopping.")
 			return
 		}
 		for name, db := range h.databases {
 			if _, err := db.Reader().ExecContext(r.Context(), "SELECT 1"); err != nil {
 				h.options.Log.Warn("not ready", "service", name, "error", err.Error())
-				problem(w, http.StatusServiceUnavailable, "The database of "+name+" does not answer.")
+				identity.Problem(w, http.StatusServiceUnavailable, "The database of "+name+" does not answer.")
 				return
 			}
 		}
-		writeJSON(w, http.StatusOK, "application/json", map[string]string{"status": "ready"})
+		writeJSON(w, http.StatusOK, map[string]string{"status": "ready"})
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(h.registry, promhttp.HandlerOpts{}))
 	return mux

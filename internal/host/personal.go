@@ -7,6 +7,7 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/linli-io/linli/internal/audit"
+	"github.com/linli-io/linli/internal/identity"
 	"github.com/linli-io/linli/internal/notify"
 )
 
@@ -29,7 +30,7 @@ func (rt *Runtime) Personal(p Personal) {
 	rt.host.personal = append(rt.host.personal, rt.service)
 	failed := func(w http.ResponseWriter, r *http.Request, err error) {
 		rt.Log.ErrorContext(r.Context(), "personal data not handled", "error", oneLine(err))
-		problem(w, http.StatusInternalServerError, "The service could not do this; it was recorded.")
+		identity.Problem(w, http.StatusInternalServerError, "The service could not do this; it was recorded.")
 	}
 	rt.Mux.Handle("GET "+personalPath(rt.service), rt.Identity.RequireService(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		data, err := p.Export(r.Context(), r.PathValue("person"))
@@ -38,7 +39,7 @@ func (rt *Runtime) Personal(p Personal) {
 			return
 		}
 		w.Header().Set("Cache-Control", "no-store")
-		writeJSON(w, http.StatusOK, "application/json", data)
+		writeJSON(w, http.StatusOK, data)
 	})))
 	rt.Mux.Handle("DELETE "+personalPath(rt.service), rt.Identity.RequireService(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := rt.erase(r.Context(), p, r.PathValue("person")); err != nil {
@@ -71,11 +72,11 @@ func (rt *Runtime) mountAudit() {
 		records, err := audit.About(r.Context(), rt.DB, r.PathValue("person"), maxAudit)
 		if err != nil {
 			rt.Log.ErrorContext(r.Context(), "audit not read", "error", oneLine(err))
-			problem(w, http.StatusInternalServerError, "The service could not do this; it was recorded.")
+			identity.Problem(w, http.StatusInternalServerError, "The service could not do this; it was recorded.")
 			return
 		}
 		w.Header().Set("Cache-Control", "no-store")
-		writeJSON(w, http.StatusOK, "application/json", map[string]any{"records": records})
+		writeJSON(w, http.StatusOK, map[string]any{"records": records})
 	})))
 	rt.host.audited = append(rt.host.audited, rt.service)
 }

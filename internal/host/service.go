@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/a-h/templ"
 	"github.com/prometheus/client_golang/prometheus"
@@ -60,6 +61,26 @@ type Runtime struct {
 // ctx is done and the host waits for f. An error before that stops the host.
 func (rt *Runtime) Go(name string, f func(ctx context.Context) error) {
 	rt.host.background = append(rt.host.background, background{rt.service + "/" + name, f})
+}
+
+// Every has f called in the background, at once when the host serves and then
+// at intervals, until the host stops.
+func (rt *Runtime) Every(name string, interval time.Duration, f func(ctx context.Context)) {
+	rt.Go(name, func(ctx context.Context) error { return every(ctx, rt.Clock, interval, f) })
+}
+
+// every calls f at once and then at intervals, until ctx is done.
+func every(ctx context.Context, c clock.WithTicker, interval time.Duration, f func(ctx context.Context)) error {
+	ticker := c.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		f(ctx)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C():
+		}
+	}
 }
 
 // Card makes f the service's card: what the portal shows of it to a reader,

@@ -127,16 +127,9 @@ const eraseSessionsEvery = time.Hour
 // eraseSessions removes expired sessions until ctx is done. A failure is
 // logged and tried again.
 func (h *Host) eraseSessions(ctx context.Context) error {
-	ticker := h.options.Clock.NewTicker(eraseSessionsEvery)
-	defer ticker.Stop()
-	for {
+	return every(ctx, h.options.Clock, eraseSessionsEvery, func(ctx context.Context) {
 		if err := h.sessions.erase(ctx, h.options.Clock.Now()); err != nil && ctx.Err() == nil {
 			h.options.Log.ErrorContext(ctx, "expired sessions were not erased", "error", oneLine(err))
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C():
-		}
-	}
+	})
 }

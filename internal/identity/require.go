@@ -53,7 +53,7 @@ func (i *Identity) RequirePerson(next http.Handler) http.Handler {
 		proof, _ := ProofFromContext(r.Context())
 		path := proof.Introduction()
 		if isAPI(r) {
-			problem(w, http.StatusForbidden, fmt.Sprintf("The community does not know who you are. Sign in with a browser and open %s.", path))
+			Problem(w, http.StatusForbidden, fmt.Sprintf("The community does not know who you are. Sign in with a browser and open %s.", path))
 			return
 		}
 		redirect(w, r, path, url.Values{"return": {here(r)}})
@@ -73,11 +73,11 @@ func (i *Identity) RequireDuty(duty Duty, refuse func(w http.ResponseWriter, r *
 		case p.Has(duty):
 			next.ServeHTTP(w, r)
 		case withheld && isAPI(r):
-			problem(w, http.StatusForbidden, "The token does not prove who you are in the way that staff must: ask the issuer for one with the staff's acr.")
+			Problem(w, http.StatusForbidden, "The token does not prove who you are in the way that staff must: ask the issuer for one with the staff's acr.")
 		case withheld:
 			signInFirst(w, r, true)
 		case isAPI(r):
-			problem(w, http.StatusForbidden, fmt.Sprintf("This is for staff with the duty %s. Ask a manager of the community for it.", duty))
+			Problem(w, http.StatusForbidden, fmt.Sprintf("This is for staff with the duty %s. Ask a manager of the community for it.", duty))
 		default:
 			refuse(w, r, http.StatusForbidden)
 		}
@@ -96,7 +96,7 @@ func (i *Identity) RequireDuty(duty Duty, refuse func(w http.ResponseWriter, r *
 func (i *Identity) RequireService(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, ok := ServiceFromContext(r.Context()); !ok {
-			problem(w, http.StatusNotFound, "There is nothing at this address for this method.")
+			Problem(w, http.StatusNotFound, "There is nothing at this address for this method.")
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -140,10 +140,11 @@ func isAPI(r *http.Request) bool {
 // Unauthorized answers 401 with a problem document (RFC 9457).
 func Unauthorized(w http.ResponseWriter, detail string) {
 	w.Header().Set("WWW-Authenticate", "Bearer")
-	problem(w, http.StatusUnauthorized, detail)
+	Problem(w, http.StatusUnauthorized, detail)
 }
 
-func problem(w http.ResponseWriter, status int, detail string) {
+// Problem answers with a problem document (RFC 9457).
+func Problem(w http.ResponseWriter, status int, detail string) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)

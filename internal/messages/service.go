@@ -50,8 +50,8 @@ func register(_ context.Context, rt *host.Runtime) error {
 		secret:  func() ([]byte, error) { return rt.Key(secretFile) },
 		metrics: newMetrics(rt.Metrics),
 	}
-	rt.Go("send", s.sendAll)
-	rt.Go("erase", s.erase)
+	rt.Every("send", sendEvery, s.sendAll)
+	rt.Every("erase", eraseEvery, s.erase)
 	rt.Card(s.card)
 	rt.Personal(host.Personal{Export: s.export, Erase: s.store.Forget})
 	rt.Mux.Handle("POST "+notify.ReceivePath, rt.Identity.RequireService(http.HandlerFunc(s.receive)))
@@ -187,21 +187,12 @@ const eraseEvery = time.Hour
 
 // erase removes what is past its retention, at the start and then every hour.
 // A failure is logged and tried again the next hour.
-func (s *service) erase(ctx context.Context) error {
-	ticker := s.clock.NewTicker(eraseEvery)
-	defer ticker.Stop()
-	for {
-		n, err := s.store.Erase(ctx, s.clock.Now())
-		if err != nil && ctx.Err() == nil {
-			s.log.ErrorContext(ctx, "messages past their retention were not erased", "error", err.Error())
-		}
-		s.metrics.erased.Add(float64(n))
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C():
-		}
+func (s *service) erase(ctx context.Context) {
+	n, err := s.store.Erase(ctx, s.clock.Now())
+	if err != nil && ctx.Err() == nil {
+		s.log.ErrorContext(ctx, "messages past their retention were not erased", "error", err.Error())
 	}
+	s.metrics.erased.Add(float64(n))
 }
 
 // exported is a message as its person gets it.

@@ -130,19 +130,10 @@ func pause(attempts int) time.Duration {
 	return p
 }
 
-// sendAll sends what is due until ctx is done.
-func (s *service) sendAll(ctx context.Context) error {
-	ticker := s.clock.NewTicker(sendEvery)
-	defer ticker.Stop()
-	for {
-		if err := s.sendDue(ctx); err != nil && ctx.Err() == nil {
-			s.log.ErrorContext(ctx, "text messages were not sent", "error", err.Error())
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C():
-		}
+// sendAll sends what is due. A failure is logged and tried again.
+func (s *service) sendAll(ctx context.Context) {
+	if err := s.sendDue(ctx); err != nil && ctx.Err() == nil {
+		s.log.ErrorContext(ctx, "text messages were not sent", "error", err.Error())
 	}
 }
 

@@ -44,7 +44,7 @@ func register(_ context.Context, rt *host.Runtime) error {
 	}
 	rt.Config.OnChange(s.syncManagers)
 	rt.Go("leave", s.leave)
-	rt.Go("expire", s.expire)
+	rt.Every("expire", expireEvery, s.expire)
 	rt.Card(s.card)
 	rt.Upload(staffImportPath, MaxTableBytes+formOverhead)
 	rt.Upload(apiPath+importsPath, MaxTableBytes)
@@ -191,18 +191,9 @@ func (s *service) beginLeaving(ctx context.Context, a Act, id uuid.UUID) error {
 }
 
 // expire removes what is past its retention and ends what held until a day.
-func (s *service) expire(ctx context.Context) error {
-	ticker := s.clock.NewTicker(expireEvery)
-	defer ticker.Stop()
-	for {
-		if err := s.expireNow(ctx); err != nil && ctx.Err() == nil {
-			s.log.ErrorContext(ctx, "what is past its retention was not removed", "error", err.Error())
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C():
-		}
+func (s *service) expire(ctx context.Context) {
+	if err := s.expireNow(ctx); err != nil && ctx.Err() == nil {
+		s.log.ErrorContext(ctx, "what is past its retention was not removed", "error", err.Error())
 	}
 }
 
