@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/uptrace/bun"
+
+	"github.com/linli-io/linli/internal/identity"
 )
 
 const pathClose = "/accounts/close"
@@ -40,16 +42,16 @@ func (p *Provider) openControl(path string) (err error) {
 func (p *Provider) takeClosing(w http.ResponseWriter, r *http.Request) {
 	phone, err := normalPhone(r.PostFormValue("phone"))
 	if err != nil {
-		problem(w, http.StatusUnprocessableEntity, "This is no phone number: write it such as 13800000001, or +85291234567.")
+		identity.Problem(w, http.StatusUnprocessableEntity, "This is no phone number: write it such as 13800000001, or +85291234567.")
 		return
 	}
 	closed, err := p.store.closeAccount(r.Context(), phone, p.options.Clock.Now())
 	switch {
 	case err != nil:
 		p.options.Log.Error("an account was not closed", "error", err.Error())
-		problem(w, http.StatusInternalServerError, "The database failed; the log says why.")
+		identity.Problem(w, http.StatusInternalServerError, "The database failed; the log says why.")
 	case !closed:
-		problem(w, http.StatusNotFound, "No open account has this number.")
+		identity.Problem(w, http.StatusNotFound, "No open account has this number.")
 	default:
 		p.options.Log.Info("an account was closed at the wish of county IT")
 		w.WriteHeader(http.StatusNoContent)

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"k8s.io/utils/clock"
+
+	"github.com/linli-io/linli/internal/telemetry"
 )
 
 // sender brings a code to who holds the number.
@@ -147,11 +149,7 @@ func (w *webhook) post(ctx context.Context, body []byte) (final bool, err error)
 	r.Header.Set(signatureHeader, sign(w.secret, w.clock.Now(), body))
 	answer, err := w.client.Do(r)
 	if err != nil {
-		var u *url.Error
-		if errors.As(err, &u) {
-			err = u.Err // without the address, which may hold a secret
-		}
-		return false, fmt.Errorf("the message gateway was not reached: %w", err)
+		return false, fmt.Errorf("the message gateway was not reached: %w", telemetry.Unreached(err))
 	}
 	defer answer.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, 4<<10))

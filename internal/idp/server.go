@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/linli-io/linli/internal/identity"
 	"github.com/linli-io/linli/internal/web"
 )
 
@@ -218,7 +219,7 @@ func (p *Provider) ownName(next http.Handler) http.Handler {
 			name = host
 		}
 		if !strings.EqualFold(strings.TrimSuffix(name, "."), p.issuer.Hostname()) {
-			problem(w, http.StatusMisdirectedRequest, "This server answers for "+p.issuer.Hostname()+" only.")
+			identity.Problem(w, http.StatusMisdirectedRequest, "This server answers for "+p.issuer.Hostname()+" only.")
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -229,23 +230,15 @@ func (p *Provider) ownName(next http.Handler) http.Handler {
 // program asks.
 func (p *Provider) refuse(w http.ResponseWriter, r *http.Request, status int, detail string) {
 	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
-		problem(w, status, detail)
+		identity.Problem(w, status, detail)
 		return
 	}
 	p.pages.Error(w, r, status)
 }
 
-// problem answers with a problem document (RFC 9457).
-func problem(w http.ResponseWriter, status int, detail string) {
-	w.Header().Set("Cache-Control", "no-store")
-	writeJSON(w, status, "application/problem+json", map[string]any{
-		"title": http.StatusText(status), "status": status, "detail": detail,
-	})
-}
-
-func writeJSON(w http.ResponseWriter, status int, contentType string, body any) {
-	w.Header().Set("Content-Type", contentType)
-	w.WriteHeader(status)
+// writeJSON answers a program that asks for the provider's health.
+func writeJSON(w http.ResponseWriter, body any) {
+	w.Header().Set("Content-Type", "application/json")
 	// An error here is a lost connection: there is nobody left to tell.
 	_ = json.NewEncoder(w).Encode(body)
 }
@@ -281,19 +274,19 @@ func newMetrics(r prometheus.Registerer) *metrics {
 func (p *Provider) healthHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, r *http.Request) {
-		writeJSON(w, http.StatusOK, "application/json", map[string]string{"status": "alive"})
+		writeJSON(w, map[string]string{"status": "alive"})
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		if p.stopping.Load() {
-			problem(w, http.StatusServiceUnavailable, "The provider is stopping.")
+			identity.Problem(w, http.StatusServiceUnavailable, "The provider is stopping.")
 			return
 		}
 		if err := p.provider.Health(r.Context()); err != nil {
 			p.options.Log.Warn("not ready", "error", err.Error())
-			problem(w, http.StatusServiceUnavailable, "The database does not answer.")
+			identity.Problem(w, http.StatusServiceUnavailable, "The database does not answer.")
 			return
 		}
-		writeJSON(w, http.StatusOK, "application/json", map[string]string{"status": "ready"})
+		writeJSON(w, map[string]string{"status": "ready"})
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(p.registry, promhttp.HandlerOpts{}))
 	return mux

@@ -11,12 +11,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/linli-io/linli/internal/identity"
+	"github.com/linli-io/linli/internal/telemetry"
 )
 
 const (
@@ -82,11 +82,8 @@ func (g gateway) send(ctx context.Context, m sms, now time.Time) error {
 		request.Header.Set("Webhook-Signature", "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
 	}
 	answer, err := g.client.Do(request)
-	if failed, ok := errors.AsType[*url.Error](err); ok {
-		err = failed.Err // without the address, which may hold a token
-	}
 	if err != nil {
-		return fmt.Errorf("the gateway cannot be reached: %w", err)
+		return fmt.Errorf("the gateway cannot be reached: %w", telemetry.Unreached(err))
 	}
 	defer answer.Body.Close()
 	// Read to the end, so that the connection is used again.
@@ -99,7 +96,8 @@ func (g gateway) send(ctx context.Context, m sms, now time.Time) error {
 	case answer.StatusCode == http.StatusBadRequest || answer.StatusCode == http.StatusUnprocessableEntity:
 		return errRefused
 	}
-	return fmt.Errorf("the gateway answers %s", answer.Status)
+	// Not its words: they may name whom it cannot reach.
+	return fmt.Errorf("the gateway answers %d", answer.StatusCode)
 }
 
 // newGatewayClient is a client that goes nowhere else than where it is sent.

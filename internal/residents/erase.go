@@ -51,14 +51,25 @@ func beginErasing(ctx context.Context, tx bun.Tx, a Act, p Person) error {
 	return a.note(ctx, tx, "person.erasing", p.ID, "", nil)
 }
 
+// Leaving is somebody who is being deleted.
+type Leaving struct {
+	ID uuid.UUID
+	// Subject is with which account they signed in; empty if with none.
+	Subject string
+}
+
 // Erasing are the people who are being deleted.
-func (s *Store) Erasing(ctx context.Context) ([]uuid.UUID, error) {
-	var ids []uuid.UUID
-	err := s.db.Reader().NewSelect().Model((*personRow)(nil)).Column("id").Where("erasing_at IS NOT NULL").Order("erasing_at", "id").Scan(ctx, &ids)
+func (s *Store) Erasing(ctx context.Context) ([]Leaving, error) {
+	var rows []personRow
+	err := s.db.Reader().NewSelect().Model(&rows).Where("erasing_at IS NOT NULL").Order("erasing_at", "id").Scan(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reading who is being deleted: %w", err)
 	}
-	return ids, nil
+	leaving := make([]Leaving, len(rows))
+	for i, row := range rows {
+		leaving[i] = Leaving{row.ID, row.person().Subject}
+	}
+	return leaving, nil
 }
 
 // Erase removes all that is kept of a person who is being deleted. The audit

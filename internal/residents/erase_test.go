@@ -113,13 +113,13 @@ func TestErase(t *testing.T) {
 		if got := must[[]Person](t)(s.Find(t.Context(), atDesk(), "桂花", 5)); len(got) > 0 {
 			t.Errorf("found %v while being deleted", got)
 		}
-		if got := must[[]uuid.UUID](t)(s.Erasing(t.Context())); !slices.Equal(got, []uuid.UUID{mother.ID}) {
+		if got := must[[]Leaving](t)(s.Erasing(t.Context())); !slices.Equal(got, []Leaving{{mother.ID, "s-wang"}}) {
 			t.Errorf("being deleted: %v", got)
 		}
 		for range 2 { // as after a crash
 			noError(t, s.Erase(t.Context(), at(Name, monday), mother.ID))
 		}
-		if got := must[[]uuid.UUID](t)(s.Erasing(t.Context())); len(got) > 0 {
+		if got := must[[]Leaving](t)(s.Erasing(t.Context())); len(got) > 0 {
 			t.Errorf("still being deleted: %v", got)
 		}
 		// Only the namesake's request has the name, and nothing the rest.
@@ -190,7 +190,7 @@ func TestRetention(t *testing.T) {
 			t.Error("the scan is there after its time")
 		}
 
-		if got := must[[]uuid.UUID](t)(s.Erasing(t.Context())); !slices.Equal(got, []uuid.UUID{outsider.ID}) {
+		if got := must[[]Leaving](t)(s.Erasing(t.Context())); !slices.Equal(got, []Leaving{{ID: outsider.ID}}) {
 			t.Errorf("who works here no more is not erased in time: %v", got)
 		}
 		noError(t, s.MoveAway(t.Context(), day(5000), p.ID, true))

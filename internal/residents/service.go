@@ -135,23 +135,39 @@ func (s *service) leave(ctx context.Context) error {
 	}
 }
 
-// finishLeaving has all other services delete what they keep of those who
-// leave, and then deletes their records. Who cannot be deleted now stays for
-// the next time, and keeps nobody else.
+// finishLeaving signs those who leave out everywhere, has all other services
+// delete what they keep of them, and then deletes their records. Who cannot be
+// deleted now stays for the next time, and keeps nobody else.
 func (s *service) finishLeaving(ctx context.Context) error {
-	ids, err := s.store.Erasing(ctx)
+	leaving, err := s.store.Erasing(ctx)
 	if err != nil {
 		return err
 	}
 	var problems []error
-	for _, id := range ids {
-		err := s.eraseElsewhere(ctx, id)
+	for _, l := range leaving {
+		err := s.signOut(ctx, l)
 		if err == nil {
-			err = s.store.Erase(ctx, s.actOf(Name), id)
+			err = s.eraseElsewhere(ctx, l.ID)
+		}
+		if err == nil {
+			err = s.store.Erase(ctx, s.actOf(Name), l.ID)
 		}
 		problems = append(problems, err)
 	}
 	return errors.Join(problems...)
+}
+
+// signOut ends the sessions of somebody who leaves, which have their number.
+// Those with whom they share the account sign in again: a browser in which one
+// of two was signed in must not become the other's.
+func (s *service) signOut(ctx context.Context, l Leaving) error {
+	if l.Subject == "" {
+		return nil
+	}
+	if err := s.identity.SignOutEverywhere(ctx, l.Subject); err != nil {
+		return fmt.Errorf("signing a person out who is being deleted: %w", err)
+	}
+	return nil
 }
 
 func (s *service) eraseElsewhere(ctx context.Context, id uuid.UUID) error {

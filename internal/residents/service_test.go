@@ -293,7 +293,9 @@ func TestJourney(t *testing.T) {
 		t.Errorf("exported %s", file)
 	}
 
-	// She leaves.
+	// She leaves, and is signed out in her other browser too.
+	elsewhere := r.as(t, "wang-guihua", false)
+	elsewhere.page(homePath, "王桂花")
 	mother.sent(http.StatusUnprocessableEntity, deletePath)
 	mother.sent(http.StatusOK, deletePath, "sure", "yes")
 	await(t, "the mother is deleted", func() bool {
@@ -302,8 +304,10 @@ func TestJourney(t *testing.T) {
 	})
 	zhou.page(staffPeoplePath+"?query=桂花", "没有找到")
 	li.page(actingPath, "还没有")
-	if _, location, _ := mother.do("GET", homePath, "", nil); !strings.HasPrefix(location, identity.SignInPath) {
-		t.Errorf("who has left is sent to %q", location)
+	for name, b := range map[string]browser{"here": mother, "elsewhere": elsewhere} {
+		if _, location, _ := b.do("GET", homePath, "", nil); !strings.HasPrefix(location, identity.SignInPath) {
+			t.Errorf("who has left is sent %s to %q", name, location)
+		}
 	}
 }
 
