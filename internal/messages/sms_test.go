@@ -1,6 +1,7 @@
 package messages
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -202,6 +203,41 @@ func TestSMSFails(t *testing.T) {
 			t.Errorf("%d requests in %s, then %s", n, took, stateOf(t, store, "li"))
 		}
 	})
+}
+
+// What a gateway says of why it fails may name whom it cannot reach; the log
+// does not.
+func TestSMSLogsNobody(t *testing.T) {
+	for name, words := range map[string]string{
+		"a status":          "HTTP/1.1 500 no subscriber 13800000001\r\nContent-Length: 0\r\n\r\n",
+		"a body":            "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 11\r\n\r\n13800000001",
+		"a header":          "HTTP/1.1 500 no\r\n13800000001\r\n\r\n",
+		"something else":    "13800000001 李强 does not answer\r\n",
+		"a way to somebody": "HTTP/1.1 307 Elsewhere\r\nLocation: /to/13800000001\r\nContent-Length: 0\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachStore(t, func(t *testing.T, store *Store) {
+				g := newSMSGateway(t, always(http.StatusOK))
+				g.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					c, _, err := w.(http.Hijacker).Hijack()
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					defer c.Close()
+					_, _ = io.WriteString(c, words)
+				})
+				s, _ := newService(t, store, g)
+				var log bytes.Buffer
+				s.log = slog.New(slog.NewJSONHandler(&log, nil))
+				must(t, s.take(t.Context(), told("li", "1")))
+				must(t, s.sendDue(t.Context()))
+				if got := log.String(); !strings.Contains(got, "was not sent") || strings.Contains(got, "13800000001") || strings.Contains(got, "李强") {
+					t.Errorf("logged %s", got)
+				}
+			})
+		})
+	}
 }
 
 func TestSMSRefused(t *testing.T) {
