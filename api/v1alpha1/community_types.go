@@ -39,6 +39,7 @@ type CommunityList struct {
 
 // CommunitySpec is what county IT wants a community to be.
 //
+// +kubebuilder:validation:XValidation:rule="!has(self.services) || !has(self.services.canteen) || self.services.canteen.canteens.all(c, !has(c.deliveryEstates) || c.deliveryEstates.all(e, has(self.estates) && self.estates.exists(x, x.name == e)))",fieldPath=".services.canteen.canteens",message="a canteen delivers to an estate that spec.estates does not have: correct the name, or add the estate"
 // +kubebuilder:validation:XValidation:rule="!has(self.grids) || self.grids.all(g, !has(g.estates) || g.estates.all(e, has(self.estates) && self.estates.exists(x, x.name == e)))",fieldPath=".grids",message="a grid names an estate that spec.estates does not have: correct the name, or add the estate"
 type CommunitySpec struct {
 	// className names the CommunityClass that says how this community is run.
@@ -240,10 +241,18 @@ type Manager struct {
 }
 
 // Services are the services that a community can run, each with its inventory.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.canteen) || has(self.accounts)",fieldPath=".accounts",reason=FieldValueRequired,message="the canteen is paid from residents' purses and keeps its subsidies in their ledger: add accounts: {}"
 type Services struct {
 	// booking lets residents book rooms, seats and hours with an attendant.
 	// +optional
 	Booking *Booking `json:"booking,omitempty"`
+	// canteen lets residents see the menu and order meals.
+	// +optional
+	Canteen *Canteen `json:"canteen,omitempty"`
+	// accounts keeps a purse for each resident.
+	// +optional
+	Accounts *Accounts `json:"accounts,omitempty"`
 }
 
 // CommunityStatus is what the operator has seen of a community.

@@ -9,6 +9,10 @@ const (
 	ServicePortal = "portal"
 	// ServiceBooking is on when spec.services.booking is present.
 	ServiceBooking = "booking"
+	// ServiceCanteen is on when spec.services.canteen is present.
+	ServiceCanteen = "canteen"
+	// ServiceAccounts is on when spec.services.accounts is present.
+	ServiceAccounts = "accounts"
 	// ServiceMessages brings messages to people; it is always served.
 	ServiceMessages = "messages"
 	// ServiceResidents keeps the records of people; it is always served.
@@ -21,6 +25,12 @@ func ServicesOn(spec *CommunitySpec) []string {
 	on := []string{ServicePortal}
 	if spec.Services.Booking != nil {
 		on = append(on, ServiceBooking)
+	}
+	if spec.Services.Canteen != nil {
+		on = append(on, ServiceCanteen)
+	}
+	if spec.Services.Accounts != nil {
+		on = append(on, ServiceAccounts)
 	}
 	return append(on, ServiceMessages, ServiceResidents)
 }

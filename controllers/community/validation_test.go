@@ -49,6 +49,20 @@ spec:
         - {days: [Monday, Tuesday], from: "08:00", to: "12:00"}
         - {days: [Monday], from: "12:00", to: "24:00"}
         - {days: [Wednesday], from: "11:00", to: "14:00"}
+    canteen:
+      canteens:
+      - name: north
+        displayName: 长者食堂
+        deliveryEstates: [first]
+        meals:
+        - {name: lunch, displayName: 午餐, from: "11:00", to: "12:30", cutOff: "09:00", ways: [EatIn, Delivery]}
+        - {name: supper, displayName: 晚餐, from: "17:00", to: "18:30", cutOff: "20:00", cutOffDaysBefore: 1}
+      categories:
+      - {name: low-income, displayName: 低保户}
+      tiers:
+      - {name: over-80, displayName: 80岁以上, minAge: 80, discountPercent: 50, maxSubsidyFen: 500}
+      - {name: low-income, displayName: 低保户, category: low-income, discountPercent: 100}
+    accounts: {}
 `
 
 const validClass = `
@@ -135,7 +149,7 @@ func TestValidManifests(t *testing.T) {
 // TestRefused: a bad manifest is refused with the path of the field at fault
 // and what to do about it.
 func TestRefused(t *testing.T) {
-	venue := "spec.services.booking.venues[0]"
+	venue, canteen := "spec.services.booking.venues[0]", "spec.services.canteen.canteens[0]"
 	hours := func(from, to string, days ...any) map[string]any {
 		return map[string]any{"days": days, "from": from, "to": to}
 	}
@@ -165,6 +179,15 @@ func TestRefused(t *testing.T) {
 		{"duplicate attendant", validCommunity, "spec.services.booking.venues.0.attendants", []any{map[string]any{"name": "kong", "displayName": "孔"}, map[string]any{"name": "kong", "displayName": "孔"}}, venue + ".attendants[1]", "Duplicate value"},
 		{"ages the wrong way round", validCommunity, "spec.services.booking.venues.0.maxAge", 5, venue + ".maxAge", "must not be below minAge"},
 		{"buffer of three minutes", validCommunity, "spec.services.booking.venues.0.bufferMinutes", 3, venue + ".bufferMinutes", "multiple of 5"},
+		{"a canteen without a ledger", validCommunity, "spec.services.accounts", nil, "spec.services.accounts", "add accounts: {}"},
+		{"a meal that ends before it begins", validCommunity, "spec.services.canteen.canteens.0.meals.0.to", "10:30", canteen + ".meals[0].to", "must be later than from"},
+		{"orders after the meal", validCommunity, "spec.services.canteen.canteens.0.meals.0.cutOff", "12:31", canteen + ".meals[0].cutOff", "must not be later than to"},
+		{"the same meal twice", validCommunity, "spec.services.canteen.canteens.0.meals.1.name", "lunch", canteen + ".meals[1]", "Duplicate value"},
+		{"a meal brought nowhere", validCommunity, "spec.services.canteen.canteens.0.deliveryEstates", nil, canteen + ".deliveryEstates", "name the estates"},
+		{"a meal brought to an unknown estate", validCommunity, "spec.services.canteen.canteens.0.deliveryEstates.0", "third", "spec.services.canteen.canteens", "an estate that spec.estates does not have"},
+		{"a tier for nobody", validCommunity, "spec.services.canteen.tiers.0.minAge", nil, "spec.services.canteen.tiers[0]", "set minAge or category"},
+		{"a tier of an unknown category", validCommunity, "spec.services.canteen.tiers.1.category", "veteran", "spec.services.canteen.tiers", "a category that categories does not have"},
+		{"more than all", validCommunity, "spec.services.canteen.tiers.1.discountPercent", 101, "spec.services.canteen.tiers[1].discountPercent", "less than or equal to 100"},
 		{"no such date", validCommunity, "spec.services.booking.venues.0.closedDates.0", "2027-02-29", venue + ".closedDates[0]", "must be of type date"},
 		{"duplicate venue", validCommunity, "spec.services.booking.venues", []any{venueNamed("study"), venueNamed("study")}, "spec.services.booking.venues[1]", "Duplicate value"},
 		{"duplicate estate", validCommunity, "spec.estates.1.name", "first", "spec.estates[1]", "Duplicate value"},

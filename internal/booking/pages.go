@@ -216,7 +216,7 @@ func (s *service) household(ctx context.Context) household {
 	if !ok {
 		return nil
 	}
-	return append(household{caller}, identity.HouseholdFromContext(ctx)...)
+	return append(household{caller}, identity.HouseholdFromContext(ctx, identity.Book)...)
 }
 
 // whose says for whom something is; nothing where that is plain, because the

@@ -99,7 +99,7 @@ func (s *service) calendarFeed(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	persons := append(household{known.Person}, known.Household...)
+	persons := append(household{known.Person}, known.For(identity.Book)...)
 	var bookings []Booking
 	for _, p := range persons {
 		more, err := s.store.ForCalendar(r.Context(), p.ID, s.clock.Now().Add(-calendarPast))

@@ -39,6 +39,22 @@ func (d *Directory) Person(ctx context.Context, id string) (Person, error) {
 	return k.Person, err
 }
 
+// Home is where somebody lives. What is not known is empty.
+type Home struct {
+	// Estate is the name of one of the community's estates.
+	Estate   string `json:"estate,omitempty"`
+	Building string `json:"building,omitempty"`
+	Unit     string `json:"unit,omitempty"`
+	Room     string `json:"room,omitempty"`
+}
+
+// Home returns where the person with an ID lives, or ErrNobody.
+func (d *Directory) Home(ctx context.Context, id string) (Home, error) {
+	var h Home
+	err := d.ask(ctx, http.MethodGet, "/people/"+url.PathEscape(id)+"/home", nil, &h)
+	return h, err
+}
+
 // Find returns at most limit people for staff to choose from: those in whose
 // Chinese or Latin name every word of the query occurs, in any order and case,
 // or, if the query is a number, those whose phone number has its digits. An

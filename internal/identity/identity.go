@@ -66,11 +66,41 @@ type Person struct {
 // Has reports whether the person is charged with the duty.
 func (p Person) Has(d Duty) bool { return slices.Contains(p.Duties, d) }
 
+// Scope is what somebody may do for another.
+type Scope string
+
+// The scopes. There is none for deleting, downloading or consenting: nobody
+// does that for somebody else.
+const (
+	Book  Scope = "Book"
+	Order Scope = "Order"
+)
+
+// Scopes are all scopes.
+var Scopes = []Scope{Book, Order}
+
 // Known is a person and those for whom the person may act beside themselves: a
 // parent, a child.
 type Known struct {
-	Person    Person   `json:"person"`
-	Household []Person `json:"household,omitempty"`
+	Person    Person        `json:"person"`
+	Household []Represented `json:"household,omitempty"`
+}
+
+// Represented is somebody for whom another may act.
+type Represented struct {
+	Person Person  `json:"person"`
+	Scopes []Scope `json:"scopes"`
+}
+
+// For returns those for whom the person may act in one of the scopes.
+func (k Known) For(scopes ...Scope) []Person {
+	var persons []Person
+	for _, other := range k.Household {
+		if slices.ContainsFunc(scopes, func(s Scope) bool { return slices.Contains(other.Scopes, s) }) {
+			persons = append(persons, other.Person)
+		}
+	}
+	return persons
 }
 
 // Proof is what a request shows of who is calling. Whoever has proven who they
@@ -113,10 +143,11 @@ func FromContext(ctx context.Context) (Person, bool) {
 	return k.Person, ok
 }
 
-// HouseholdFromContext returns for whom the caller may act besides themselves.
-func HouseholdFromContext(ctx context.Context) []Person {
+// HouseholdFromContext returns for whom the caller may act in one of the
+// scopes, besides themselves.
+func HouseholdFromContext(ctx context.Context, scopes ...Scope) []Person {
 	k, _ := ctx.Value(knownKey{}).(Known)
-	return k.Household
+	return k.For(scopes...)
 }
 
 // ProofFromContext returns what is proven of the caller; false if nobody is

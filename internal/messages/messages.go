@@ -173,7 +173,7 @@ func sendAt(now time.Time, urgent bool, loc *time.Location) time.Time {
 
 // mayActFor reports whether somebody may act for the person with an ID.
 func mayActFor(k identity.Known, person string) bool {
-	return slices.ContainsFunc(k.Household, func(p identity.Person) bool { return p.ID == person })
+	return slices.ContainsFunc(k.Household, func(p identity.Represented) bool { return p.Person.ID == person })
 }
 
 // inLanguage is a text in a language, or else in Chinese.

@@ -102,7 +102,7 @@ func (s *service) inbox(r *http.Request) (p inboxView, err error) {
 	ctx := r.Context()
 	reader, _ := identity.FromContext(ctx)
 	p = inboxView{View: s.pages.View(r), Desk: reader.Has(identity.FrontDesk), Names: map[string]string{}, Saved: r.URL.Query().Get("done") == "saved"}
-	for _, other := range identity.HouseholdFromContext(ctx) {
+	for _, other := range identity.HouseholdFromContext(ctx, identity.Scopes...) {
 		p.Names[other.ID] = p.Name(other.Name, other.LatinName)
 	}
 	after := uuid.Nil

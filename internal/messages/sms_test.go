@@ -101,7 +101,9 @@ func villagers() village {
 	} {
 		v[p.ID] = identity.Known{Person: p}
 	}
-	v["li"] = identity.Known{Person: v["li"].Person, Household: []identity.Person{v["child"].Person, v["wang"].Person}}
+	v["li"] = identity.Known{Person: v["li"].Person, Household: []identity.Represented{
+		{Person: v["child"].Person, Scopes: identity.Scopes}, {Person: v["wang"].Person, Scopes: identity.Scopes},
+	}}
 	return v
 }
 

@@ -11,20 +11,8 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/linli-io/linli/internal/database"
+	"github.com/linli-io/linli/internal/identity"
 )
-
-// Scope is what somebody may do for another. There is none for deleting,
-// downloading or consenting: that is for nobody but the person.
-type Scope string
-
-// The scopes.
-const (
-	ScopeBook  Scope = "Book"
-	ScopeOrder Scope = "Order"
-)
-
-// Scopes are all scopes.
-var Scopes = []Scope{ScopeBook, ScopeOrder}
 
 // Basis is why somebody may act for another.
 type Basis string
@@ -44,7 +32,7 @@ const (
 type Acting struct {
 	ID                 uuid.UUID
 	Actor, Represented uuid.UUID
-	Scopes             []Scope
+	Scopes             []identity.Scope
 	Basis              Basis
 	// Until is the last day, in the community's zone; empty for none.
 	Until Date
@@ -57,7 +45,7 @@ type Acting struct {
 func (a Acting) Holds(on Date) bool { return a.EndedAt.IsZero() && (a.Until == "" || on <= a.Until) }
 
 // Covers says that it is for something.
-func (a Acting) Covers(s Scope) bool { return slices.Contains(a.Scopes, s) }
+func (a Acting) Covers(s identity.Scope) bool { return slices.Contains(a.Scopes, s) }
 
 // checkActing completes what is to be, or says why it cannot be.
 func checkActing(want Acting, actor, represented Person, today Date) (Acting, error) {
@@ -70,8 +58,8 @@ func checkActing(want Acting, actor, represented Person, today Date) (Acting, er
 	if len(want.Scopes) == 0 {
 		return want, fmt.Errorf("%w: choose what for", ErrInvalid)
 	}
-	var scopes []Scope
-	for _, s := range Scopes {
+	var scopes []identity.Scope
+	for _, s := range identity.Scopes {
 		if slices.Contains(want.Scopes, s) {
 			scopes = append(scopes, s)
 		}
@@ -123,7 +111,7 @@ type actingRow struct {
 	EndedBy     string
 }
 
-func scopesText(scopes []Scope) string {
+func scopesText(scopes []identity.Scope) string {
 	texts := make([]string, len(scopes))
 	for i, s := range scopes {
 		texts[i] = string(s)
@@ -131,11 +119,11 @@ func scopesText(scopes []Scope) string {
 	return strings.Join(texts, ",")
 }
 
-func scopesOf(text string) []Scope {
-	var scopes []Scope
+func scopesOf(text string) []identity.Scope {
+	var scopes []identity.Scope
 	for _, s := range strings.Split(text, ",") {
 		if s != "" {
-			scopes = append(scopes, Scope(s))
+			scopes = append(scopes, identity.Scope(s))
 		}
 	}
 	return scopes
@@ -275,7 +263,7 @@ func (s *Store) ActingOf(ctx context.Context, person uuid.UUID) ([]Acting, error
 // Represented is somebody for whom another acts, and what for.
 type Represented struct {
 	Person
-	Scopes []Scope
+	Scopes []identity.Scope
 }
 
 // ActsFor are the people for whom a person acts on a day, by when that began.
@@ -309,7 +297,7 @@ func (s *Store) ActsFor(ctx context.Context, person uuid.UUID, on Date) ([]Repre
 
 // OfferActing makes a code by which somebody else may act for a person, who
 // has asked for it in their own account. It is kept nowhere.
-func (s *Store) OfferActing(ctx context.Context, a Act, person uuid.UUID, scopes []Scope, until Date) (code string, err error) {
+func (s *Store) OfferActing(ctx context.Context, a Act, person uuid.UUID, scopes []identity.Scope, until Date) (code string, err error) {
 	if len(scopes) == 0 || until != "" && until < a.Today() {
 		return "", ErrInvalid
 	}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/uuid"
 	"pgregory.net/rapid"
+
+	"github.com/linli-io/linli/internal/identity"
 )
 
 func person(d Details) Person { return Person{ID: uuid.New(), Details: d, Kind: Resident} }
@@ -24,27 +26,27 @@ func TestCheckActing(t *testing.T) {
 		ok     bool
 		untill Date
 	}{
-		"on paper":              {Acting{Basis: BasisPaper, Scopes: Scopes}, parent, mother, true, ""},
-		"until a day":           {Acting{Basis: BasisPaper, Scopes: Scopes, Until: today}, parent, mother, true, today},
-		"until yesterday":       {Acting{Basis: BasisPaper, Scopes: Scopes, Until: "2026-11-22"}, parent, mother, false, ""},
+		"on paper":              {Acting{Basis: BasisPaper, Scopes: identity.Scopes}, parent, mother, true, ""},
+		"until a day":           {Acting{Basis: BasisPaper, Scopes: identity.Scopes, Until: today}, parent, mother, true, today},
+		"until yesterday":       {Acting{Basis: BasisPaper, Scopes: identity.Scopes, Until: "2026-11-22"}, parent, mother, false, ""},
 		"without a scope":       {Acting{Basis: BasisPaper}, parent, mother, false, ""},
-		"to delete":             {Acting{Basis: BasisPaper, Scopes: []Scope{"Delete"}}, parent, mother, false, ""},
-		"to consent too":        {Acting{Basis: BasisPaper, Scopes: []Scope{ScopeBook, "Consent"}}, parent, mother, false, ""},
-		"twice the same":        {Acting{Basis: BasisPaper, Scopes: []Scope{ScopeBook, ScopeBook}}, parent, mother, false, ""},
-		"without a basis":       {Acting{Scopes: Scopes}, parent, mother, false, ""},
-		"for oneself":           {Acting{Basis: BasisPaper, Scopes: Scopes}, parent, parent, false, ""},
-		"a child":               {Acting{Basis: BasisParent, Scopes: Scopes}, parent, child, true, "2036-05-31"},
-		"a child for a year":    {Acting{Basis: BasisParent, Scopes: Scopes, Until: "2027-11-23"}, parent, child, true, "2027-11-23"},
-		"a child for ever":      {Acting{Basis: BasisParent, Scopes: Scopes, Until: "2099-01-01"}, parent, child, true, "2036-05-31"},
-		"a child of 17":         {Acting{Basis: BasisParent, Scopes: Scopes}, parent, almost, true, "2026-11-23"},
-		"a child of 18":         {Acting{Basis: BasisParent, Scopes: Scopes}, parent, with(child, func(p *Person) { p.BornOn = "2008-11-23" }), false, ""},
-		"a child without a day": {Acting{Basis: BasisParent, Scopes: Scopes}, parent, with(child, func(p *Person) { p.BornOn = "" }), false, ""},
-		"a child elsewhere":     {Acting{Basis: BasisParent, Scopes: Scopes}, parent, with(child, func(p *Person) { p.Room = "502" }), false, ""},
-		"a child as a parent":   {Acting{Basis: BasisParent, Scopes: Scopes}, almost, child, false, ""},
-		"who has moved away":    {Acting{Basis: BasisPaper, Scopes: Scopes}, with(parent, func(p *Person) { p.MovedAwayAt = monday }), mother, false, ""},
-		"for whom moved away":   {Acting{Basis: BasisPaper, Scopes: Scopes}, parent, with(mother, func(p *Person) { p.MovedAwayAt = monday }), false, ""},
-		"an outsider":           {Acting{Basis: BasisPaper, Scopes: Scopes}, with(parent, func(p *Person) { p.Kind = External }), mother, false, ""},
-		"born on a leap day":    {Acting{Basis: BasisParent, Scopes: Scopes}, parent, with(child, func(p *Person) { p.BornOn = "2012-02-29" }), true, "2030-02-28"},
+		"to delete":             {Acting{Basis: BasisPaper, Scopes: []identity.Scope{"Delete"}}, parent, mother, false, ""},
+		"to consent too":        {Acting{Basis: BasisPaper, Scopes: []identity.Scope{identity.Book, "Consent"}}, parent, mother, false, ""},
+		"twice the same":        {Acting{Basis: BasisPaper, Scopes: []identity.Scope{identity.Book, identity.Book}}, parent, mother, false, ""},
+		"without a basis":       {Acting{Scopes: identity.Scopes}, parent, mother, false, ""},
+		"for oneself":           {Acting{Basis: BasisPaper, Scopes: identity.Scopes}, parent, parent, false, ""},
+		"a child":               {Acting{Basis: BasisParent, Scopes: identity.Scopes}, parent, child, true, "2036-05-31"},
+		"a child for a year":    {Acting{Basis: BasisParent, Scopes: identity.Scopes, Until: "2027-11-23"}, parent, child, true, "2027-11-23"},
+		"a child for ever":      {Acting{Basis: BasisParent, Scopes: identity.Scopes, Until: "2099-01-01"}, parent, child, true, "2036-05-31"},
+		"a child of 17":         {Acting{Basis: BasisParent, Scopes: identity.Scopes}, parent, almost, true, "2026-11-23"},
+		"a child of 18":         {Acting{Basis: BasisParent, Scopes: identity.Scopes}, parent, with(child, func(p *Person) { p.BornOn = "2008-11-23" }), false, ""},
+		"a child without a day": {Acting{Basis: BasisParent, Scopes: identity.Scopes}, parent, with(child, func(p *Person) { p.BornOn = "" }), false, ""},
+		"a child elsewhere":     {Acting{Basis: BasisParent, Scopes: identity.Scopes}, parent, with(child, func(p *Person) { p.Room = "502" }), false, ""},
+		"a child as a parent":   {Acting{Basis: BasisParent, Scopes: identity.Scopes}, almost, child, false, ""},
+		"who has moved away":    {Acting{Basis: BasisPaper, Scopes: identity.Scopes}, with(parent, func(p *Person) { p.MovedAwayAt = monday }), mother, false, ""},
+		"for whom moved away":   {Acting{Basis: BasisPaper, Scopes: identity.Scopes}, parent, with(mother, func(p *Person) { p.MovedAwayAt = monday }), false, ""},
+		"an outsider":           {Acting{Basis: BasisPaper, Scopes: identity.Scopes}, with(parent, func(p *Person) { p.Kind = External }), mother, false, ""},
+		"born on a leap day":    {Acting{Basis: BasisParent, Scopes: identity.Scopes}, parent, with(child, func(p *Person) { p.BornOn = "2012-02-29" }), true, "2030-02-28"},
 	} {
 		got, err := checkActing(c.want, c.actor, c.other, today)
 		if (err == nil) != c.ok || c.ok && got.Until != c.untill {
@@ -63,11 +65,11 @@ func TestActing(t *testing.T) {
 			}
 			return names
 		}
-		_, err := s.LetAct(t.Context(), atDesk(), Acting{Actor: son.ID, Represented: mother.ID, Scopes: Scopes, Basis: BasisOwn})
+		_, err := s.LetAct(t.Context(), atDesk(), Acting{Actor: son.ID, Represented: mother.ID, Scopes: identity.Scopes, Basis: BasisOwn})
 		wantError(t, err, ErrInvalid)
-		first := must[Acting](t)(s.LetAct(t.Context(), atDesk(), Acting{Actor: son.ID, Represented: mother.ID, Scopes: []Scope{ScopeBook}, Basis: BasisPaper}))
+		first := must[Acting](t)(s.LetAct(t.Context(), atDesk(), Acting{Actor: son.ID, Represented: mother.ID, Scopes: []identity.Scope{identity.Book}, Basis: BasisPaper}))
 		later := at("desk", monday.Add(time.Hour))
-		must[Acting](t)(s.LetAct(t.Context(), later, Acting{Actor: son.ID, Represented: child.ID, Scopes: []Scope{ScopeOrder}, Basis: BasisParent}))
+		must[Acting](t)(s.LetAct(t.Context(), later, Acting{Actor: son.ID, Represented: child.ID, Scopes: []identity.Scope{identity.Order}, Basis: BasisParent}))
 		if got := actsFor("2026-11-23"); !slices.Equal(got, []string{"王桂花 Book", "李小满 Order"}) {
 			t.Errorf("acts for %v", got)
 		}
@@ -85,7 +87,7 @@ func TestActing(t *testing.T) {
 		}
 
 		// The mother says so herself, in her own account, with a code.
-		code := must[string](t)(s.OfferActing(t.Context(), at(mother.ID.String(), monday), mother.ID, []Scope{ScopeOrder}, "2026-12-31"))
+		code := must[string](t)(s.OfferActing(t.Context(), at(mother.ID.String(), monday), mother.ID, []identity.Scope{identity.Order}, "2026-12-31"))
 		_, err = s.AcceptActing(t.Context(), at(mother.ID.String(), monday), mother.ID, code)
 		wantError(t, err, ErrInvalid)
 		must[Acting](t)(s.AcceptActing(t.Context(), at(son.ID.String(), monday), son.ID, code))
@@ -114,9 +116,9 @@ func TestRequestToAct(t *testing.T) {
 		son, mother := add(t, s, qiang), add(t, s, guihua)
 		r := must[Request](t)(s.Ask(t.Context(), at(son.ID.String(), monday), Request{Kind: RequestActing, Person: son.ID,
 			Details: Details{Name: guihua.Name, BornOn: guihua.BornOn, Relation: "Parent"}}))
-		_, err := s.Grant(t.Context(), atDesk(), Granting{ID: r.ID, As: mother.ID, Scopes: Scopes, Basis: BasisParent})
+		_, err := s.Grant(t.Context(), atDesk(), Granting{ID: r.ID, As: mother.ID, Scopes: identity.Scopes, Basis: BasisParent})
 		wantError(t, err, ErrInvalid) // she is no child
-		must[Request](t)(s.Grant(t.Context(), atDesk(), Granting{ID: r.ID, As: mother.ID, Scopes: Scopes, Basis: BasisPaper}))
+		must[Request](t)(s.Grant(t.Context(), atDesk(), Granting{ID: r.ID, As: mother.ID, Scopes: identity.Scopes, Basis: BasisPaper}))
 		if got := must[[]Represented](t)(s.ActsFor(t.Context(), son.ID, "2026-11-23")); len(got) != 1 {
 			t.Errorf("acts for %v", got)
 		}
@@ -133,7 +135,7 @@ func TestChildrenComeOfAge(t *testing.T) {
 		parent, child := person(qiang), person(xiaoman)
 		child.BornOn = day.Draw(t, "born")
 		made, today := day.Draw(t, "made"), day.Draw(t, "today")
-		a, err := checkActing(Acting{Basis: BasisParent, Scopes: Scopes}, parent, child, made)
+		a, err := checkActing(Acting{Basis: BasisParent, Scopes: identity.Scopes}, parent, child, made)
 		if err != nil {
 			return
 		}

@@ -166,11 +166,11 @@ func (s *service) apiConfirm(ctx context.Context, in *confirmInput) (*importOutp
 
 type letActInput struct {
 	Body struct {
-		Actor  string  `json:"actor" format:"uuid" doc:"Who may act."`
-		Person string  `json:"person" format:"uuid" doc:"For whom."`
-		Scopes []Scope `json:"scopes" enum:"Book,Order" minItems:"1" maxItems:"2"`
-		Basis  Basis   `json:"basis" enum:"Paper,Parent"`
-		Until  string  `json:"until,omitempty" format:"date" doc:"The last day."`
+		Actor  string           `json:"actor" format:"uuid" doc:"Who may act."`
+		Person string           `json:"person" format:"uuid" doc:"For whom."`
+		Scopes []identity.Scope `json:"scopes" enum:"Book,Order" minItems:"1" maxItems:"2"`
+		Basis  Basis            `json:"basis" enum:"Paper,Parent"`
+		Until  string           `json:"until,omitempty" format:"date" doc:"The last day."`
 	}
 }
 

@@ -76,11 +76,11 @@ func apiPersonOf(p Person, loc *time.Location) APIPerson {
 }
 
 type apiActing struct {
-	ID        string  `json:"id"`
-	Name      string  `json:"name"`
-	LatinName string  `json:"latinName,omitempty"`
-	Scopes    []Scope `json:"scopes" doc:"Book and Order; nothing else can be done for another."`
-	BornOn    Date    `json:"bornOn,omitempty"`
+	ID        string           `json:"id"`
+	Name      string           `json:"name"`
+	LatinName string           `json:"latinName,omitempty"`
+	Scopes    []identity.Scope `json:"scopes" doc:"Book and Order; nothing else can be done for another."`
+	BornOn    Date             `json:"bornOn,omitempty"`
 }
 
 type joinInput struct {

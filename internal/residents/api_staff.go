@@ -195,10 +195,10 @@ func (s *service) apiRequests(ctx context.Context, _ *struct{}) (*requestsOutput
 type grantInput struct {
 	IDInput
 	Body *struct {
-		As     string  `json:"as,omitempty" format:"uuid"`
-		Scopes []Scope `json:"scopes,omitempty" enum:"Book,Order" maxItems:"2"`
-		Basis  Basis   `json:"basis,omitempty" enum:"Paper,Parent"`
-		Until  string  `json:"until,omitempty" format:"date"`
+		As     string           `json:"as,omitempty" format:"uuid"`
+		Scopes []identity.Scope `json:"scopes,omitempty" enum:"Book,Order" maxItems:"2"`
+		Basis  Basis            `json:"basis,omitempty" enum:"Paper,Parent"`
+		Until  string           `json:"until,omitempty" format:"date"`
 	}
 }
 

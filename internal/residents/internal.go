@@ -3,7 +3,6 @@ package residents
 import (
 	"encoding/json"
 	"net/http"
-	"slices"
 	"strconv"
 
 	"github.com/google/uuid"
@@ -33,6 +32,7 @@ func (s *service) mountInternal(mux *host.Router) {
 	handle("GET "+internalPath+"subjects/{subject}", s.bySubject)
 	handle("POST "+internalPath+"sign-ins", s.signedIn)
 	handle("GET "+internalPath+"people/{id}", s.knownPerson)
+	handle("GET "+internalPath+"people/{id}/home", s.homeOf)
 	handle("GET "+internalPath+"people", s.findPeople)
 }
 
@@ -49,22 +49,15 @@ func (s *service) answerInternal(w http.ResponseWriter, r *http.Request, answer 
 	_ = json.NewEncoder(w).Encode(answer)
 }
 
-// known is a person, and for whom the person may act in the scope that the
-// request names; without one, those for whom the person may book.
+// known is a person, and for whom the person may act.
 func (s *service) known(r *http.Request, p Person) (identity.Known, error) {
 	k := identity.Known{Person: p.Identity()}
-	scope := Scope(r.URL.Query().Get("scope"))
-	if scope == "" {
-		scope = ScopeBook
-	}
 	represented, err := s.store.ActsFor(r.Context(), p.ID, s.actOf("").Today())
 	if err != nil {
 		return k, err
 	}
 	for _, other := range represented {
-		if slices.Contains(other.Scopes, scope) {
-			k.Household = append(k.Household, other.Identity())
-		}
+		k.Household = append(k.Household, identity.Represented{Person: other.Identity(), Scopes: other.Scopes})
 	}
 	return k, nil
 }
@@ -102,20 +95,32 @@ func persons(people []Person) map[string]any {
 	return map[string]any{"persons": out}
 }
 
-// knownPerson is a person by ID.
-func (s *service) knownPerson(r *http.Request) (any, error) {
+// here is the person whom a request names, if it is one of the community's.
+func (s *service) here(r *http.Request) (Person, error) {
 	id, err := uuid.Parse(r.PathValue("id"))
 	if err != nil {
-		return nil, ErrNotFound
+		return Person{}, ErrNotFound
 	}
 	p, err := s.store.Person(r.Context(), id)
+	if err == nil && !p.Here() {
+		err = ErrNotFound
+	}
+	return p, err
+}
+
+// knownPerson is a person by ID.
+func (s *service) knownPerson(r *http.Request) (any, error) {
+	p, err := s.here(r)
 	if err != nil {
 		return nil, err
 	}
-	if !p.Here() {
-		return nil, ErrNotFound
-	}
 	return s.known(r, p)
+}
+
+// homeOf is where a person lives.
+func (s *service) homeOf(r *http.Request) (any, error) {
+	p, err := s.here(r)
+	return p.Home, err
 }
 
 // findPeople looks for people on behalf of the actor, which is audited.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/linli-io/linli/internal/identity"
 )
 
 // OwnData is all that the community keeps about a person (PIPL, Art. 45).
@@ -25,13 +27,13 @@ type OwnData struct {
 
 // OwnActing is that somebody acts for another.
 type OwnActing struct {
-	Actor       string     `json:"actor"`
-	Represented string     `json:"represented"`
-	Scopes      []Scope    `json:"scopes"`
-	Basis       Basis      `json:"basis" enum:"Own,Paper,Parent"`
-	Until       Date       `json:"until,omitempty"`
-	Since       time.Time  `json:"since"`
-	EndedAt     *time.Time `json:"endedAt,omitempty"`
+	Actor       string           `json:"actor"`
+	Represented string           `json:"represented"`
+	Scopes      []identity.Scope `json:"scopes"`
+	Basis       Basis            `json:"basis" enum:"Own,Paper,Parent"`
+	Until       Date             `json:"until,omitempty"`
+	Since       time.Time        `json:"since"`
+	EndedAt     *time.Time       `json:"endedAt,omitempty"`
 }
 
 // OwnRequest is what somebody has asked of the staff.

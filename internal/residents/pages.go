@@ -219,7 +219,7 @@ func dateText(v web.View, d Date) string {
 	return v.Date(d.Noon(v.Location))
 }
 
-func scopesIn(v web.View, scopes []Scope) string {
+func scopesIn(v web.View, scopes []identity.Scope) string {
 	texts := make([]string, len(scopes))
 	for i, s := range scopes {
 		texts[i] = v.T("residents.scope." + string(s))
@@ -228,18 +228,18 @@ func scopesIn(v web.View, scopes []Scope) string {
 }
 
 func scopeOptions(v web.View) []web.Option {
-	options := make([]web.Option, len(Scopes))
-	for i, s := range Scopes {
+	options := make([]web.Option, len(identity.Scopes))
+	for i, s := range identity.Scopes {
 		options[i] = web.Option{Value: string(s), Label: v.T("residents.scope." + string(s))}
 	}
 	return options
 }
 
 // scopesIn a form.
-func formScopes(form url.Values) []Scope {
-	var scopes []Scope
+func formScopes(form url.Values) []identity.Scope {
+	var scopes []identity.Scope
 	for _, s := range form["scopes"] {
-		scopes = append(scopes, Scope(s))
+		scopes = append(scopes, identity.Scope(s))
 	}
 	return scopes
 }

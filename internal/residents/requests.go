@@ -12,6 +12,7 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/linli-io/linli/internal/database"
+	"github.com/linli-io/linli/internal/identity"
 )
 
 // RequestKind says what is asked of the staff.
@@ -236,7 +237,7 @@ type Granting struct {
 	// acts for; nil makes a new one of a request to join.
 	As uuid.UUID
 	// Scopes, Basis and Until are those of acting for somebody.
-	Scopes []Scope
+	Scopes []identity.Scope
 	Basis  Basis
 	Until  Date
 }

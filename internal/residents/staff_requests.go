@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/linli-io/linli/internal/identity"
 	"github.com/linli-io/linli/internal/web"
 )
 
@@ -64,7 +65,7 @@ func (s *service) grantFromPage(w http.ResponseWriter, r *http.Request) {
 	problem := ""
 	for _, text := range r.PostForm["pick"] {
 		// Who asks to act for somebody asks for all that can be done for another.
-		g := Granting{ID: idOf(text), Scopes: Scopes, Basis: Basis(r.PostForm.Get("basis." + text))}
+		g := Granting{ID: idOf(text), Scopes: identity.Scopes, Basis: Basis(r.PostForm.Get("basis." + text))}
 		if as := r.PostForm.Get("as." + text); as != "" && as != "new" {
 			g.As = idOf(as)
 		}

@@ -1002,7 +1002,7 @@ func personPage(p personView) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = web.Choices(p.View, web.Choice{ID: "scopes", Name: "scopes", Legend: p.T("residents.acting.scopes"), Options: scopeOptions(p.View), Values: []string{string(ScopeBook), string(ScopeOrder)}, Several: true}).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = web.Choices(p.View, web.Choice{ID: "scopes", Name: "scopes", Legend: p.T("residents.acting.scopes"), Options: scopeOptions(p.View), Values: []string{string(identity.Book), string(identity.Order)}, Several: true}).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

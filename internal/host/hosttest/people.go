@@ -51,6 +51,10 @@ func residents(issuer string) host.Service {
 			k, ok := byID[r.PathValue("id")]
 			return k, ok
 		})
+		handle("GET /residents/internal/v1/people/{id}/home", func(r *http.Request) (any, bool) {
+			_, ok := byID[r.PathValue("id")]
+			return identity.Home{Estate: "zhanqian-huayuan", Building: "3号楼", Unit: "2单元", Room: "501"}, ok
+		})
 		handle("GET /residents/internal/v1/people", func(r *http.Request) (any, bool) {
 			limit, err := strconv.Atoi(r.URL.Query().Get("limit"))
 			found := []identity.Person{}

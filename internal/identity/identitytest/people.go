@@ -62,7 +62,7 @@ func (m Member) Known() identity.Known {
 	k := identity.Known{Person: m.Person}
 	for _, other := range Members {
 		if slices.Contains(m.family, other.LatinName) {
-			k.Household = append(k.Household, other.Person)
+			k.Household = append(k.Household, identity.Represented{Person: other.Person, Scopes: identity.Scopes})
 		}
 	}
 	return k
