@@ -368,13 +368,13 @@ func TestInternalAPI(t *testing.T) {
 	status, _, page := zhou.upload(staffPapersPath, "scan", nil, "person", child, "actor", li, "scopes", "Order", "basis", "Parent")
 	zhou.has(staffPapersPath, status, http.StatusSeeOther, page)
 	for path, want := range map[string][]string{
-		"people/" + li:                  {"200 OK", `"name":"李强"`, `"role":"Resident"`, `"household":[{"person":{"id":"` + child, `"scopes":["Order"]`},
-		"people/" + li + "/home":        {"200 OK", `{"estate":"huayuan","building":"3","room":"1"}`},
-		"people/none":                   {"404 Not Found"},
-		"people/" + uuid.Nil.String():   {"404 Not Found"},
-		"people?query=0002&limit=5":     {"200 OK", `"persons":[{"id":"` + li},
-		"people?query=&limit=5":         {"200 OK", `"persons":[]`},
-		"subjects/nobody":               {"200 OK", `"people":[]`},
+		"people/" + li:                {"200 OK", `"name":"李强"`, `"role":"Resident"`, `"household":[{"person":{"id":"` + child, `"scopes":["Order"]`},
+		"people/" + li + "/home":      {"200 OK", `{"estate":"huayuan","building":"3号楼","room":"1"}`},
+		"people/none":                 {"404 Not Found"},
+		"people/" + uuid.Nil.String(): {"404 Not Found"},
+		"people?query=0002&limit=5":   {"200 OK", `"persons":[{"id":"` + li},
+		"people?query=&limit=5":       {"200 OK", `"persons":[]`},
+		"subjects/nobody":             {"200 OK", `"people":[]`},
 	} {
 		got := ask(internalPath + path)
 		for _, text := range want {
