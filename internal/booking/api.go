@@ -113,7 +113,7 @@ func (o operations) public(op huma.Operation, errors ...int) huma.Operation {
 		op.MaxBodyBytes = maxRequestBytes
 	}
 	op.Security = []map[string][]string{} // none is needed, though a token that is sent must be valid
-	errors = append(errors, http.StatusUnauthorized, http.StatusInternalServerError)
+	errors = append(errors, http.StatusUnauthorized, http.StatusForbidden, http.StatusInternalServerError)
 	if op.Responses == nil {
 		op.Responses = make(map[string]*huma.Response, len(errors))
 	}
@@ -137,7 +137,7 @@ func (o operations) personal(op huma.Operation, errors ...int) huma.Operation {
 
 // staff is an operation for staff who are charged with a duty.
 func (o operations) staff(duty identity.Duty, op huma.Operation, errors ...int) huma.Operation {
-	op = o.personal(op, append(errors, http.StatusForbidden)...)
+	op = o.personal(op, errors...)
 	op.Middlewares = append(op.Middlewares, requireDuty(o.api, duty))
 	return op
 }
@@ -217,16 +217,20 @@ func noStore(ctx huma.Context, next func(huma.Context)) {
 	next(ctx)
 }
 
-// requirePerson answers 401 unless somebody is signed in.
+// requirePerson answers 401 unless somebody is signed in, and 403 unless it is
+// a person whom the community knows.
 func requirePerson(api huma.API) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
-		if _, ok := identity.FromContext(ctx.Context()); ok {
+		status, detail := identity.Refusal(ctx.Context())
+		if status == 0 {
 			next(ctx)
 			return
 		}
-		ctx.SetHeader("WWW-Authenticate", "Bearer")
+		if status == http.StatusUnauthorized {
+			ctx.SetHeader("WWW-Authenticate", "Bearer")
+		}
 		// WriteErr reports what it cannot write by itself.
-		_ = huma.WriteErr(api, ctx, http.StatusUnauthorized, "Sign in, or send a bearer token in the Authorization header.")
+		_ = huma.WriteErr(api, ctx, status, detail)
 	}
 }
 

@@ -401,12 +401,12 @@ func TestOpenAPI(t *testing.T) {
 		path, method string
 		statuses     []string
 	}{
-		{"/booking/api/v1/venues", "get", []string{"200", "401", "500"}},
-		{"/booking/api/v1/venues/{venue}/availability", "get", []string{"200", "401", "404", "422", "500"}},
+		{"/booking/api/v1/venues", "get", []string{"200", "401", "403", "500"}},
+		{"/booking/api/v1/venues/{venue}/availability", "get", []string{"200", "401", "403", "404", "422", "500"}},
 		{bookings, "post", []string{"201", "400", "401", "403", "409", "413", "422", "429", "500"}},
-		{bookings, "get", []string{"200", "401", "422", "500"}},
-		{bookings + "/{id}", "get", []string{"200", "401", "404", "422", "500"}},
-		{bookings + "/{id}", "delete", []string{"204", "401", "404", "422", "500"}},
+		{bookings, "get", []string{"200", "401", "403", "422", "500"}},
+		{bookings + "/{id}", "get", []string{"200", "401", "403", "404", "422", "500"}},
+		{bookings + "/{id}", "delete", []string{"204", "401", "403", "404", "422", "500"}},
 	} {
 		op, ok := document.Paths[c.path][c.method]
 		if !ok || op.OperationID == "" {

@@ -221,6 +221,9 @@ func (h *Host) authenticate(next http.Handler) http.Handler {
 		case errors.Is(err, identity.ErrBadToken):
 			identity.Unauthorized(w, identity.ErrBadToken.Error())
 			return
+		case errors.Is(err, identity.ErrNotACandidate):
+			identity.Problem(w, http.StatusForbidden, identity.PersonHeader+": "+identity.ErrNotACandidate.Error())
+			return
 		case err != nil:
 			h.options.Log.ErrorContext(ctx, "not known who is calling", "id", requestID(ctx), "error", oneLine(err))
 			w.Header().Set("Retry-After", "5")

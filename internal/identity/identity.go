@@ -133,6 +133,7 @@ type Service struct {
 type (
 	knownKey   struct{}
 	proofKey   struct{}
+	programKey struct{}
 	serviceKey struct{}
 )
 
@@ -175,6 +176,9 @@ func WithService(ctx context.Context, s Service) context.Context {
 	ctx = context.WithValue(ctx, proofKey{}, nil)
 	return context.WithValue(ctx, serviceKey{}, s)
 }
+
+// isProgram reports whether the token of the request is not about a person.
+func isProgram(ctx context.Context) bool { return ctx.Value(programKey{}) != nil }
 
 // Settings are what signing in depends on; they follow the configuration.
 type Settings struct {
@@ -230,7 +234,11 @@ func New(o Options) *Identity {
 	}
 }
 
-// Errors of Authenticate.
+// PersonHeader is the header in which a request with a bearer token says, by
+// the person's ID, which of the people who share the account makes it.
+const PersonHeader = "Linli-Person"
+
+// Errors of Authenticate, beside ErrNotACandidate.
 var (
 	ErrBadToken = errors.New("the bearer token is malformed, expired, or of another community: get a new one")
 	// ErrUnavailable means that it could not be found out who is calling.
@@ -239,8 +247,10 @@ var (
 
 // Authenticate returns the request's context with who makes it: of its bearer
 // token if it has one, else of the session of its cookie. It returns
-// ErrBadToken or ErrUnavailable; a cookie of no session only means that nobody
-// is signed in.
+// ErrBadToken, ErrUnavailable, or ErrNotACandidate for a PersonHeader that names
+// somebody else; a cookie of no session only means that nobody is signed in. A
+// token that is not about a person, such as a department's, makes nobody of the
+// caller.
 func (i *Identity) Authenticate(r *http.Request) (context.Context, error) {
 	ctx := r.Context()
 	if header := r.Header.Get("Authorization"); header != "" {
@@ -248,11 +258,14 @@ func (i *Identity) Authenticate(r *http.Request) (context.Context, error) {
 		if !strings.EqualFold(scheme, "Bearer") {
 			return ctx, ErrBadToken
 		}
-		proof, err := i.proofOfToken(ctx, strings.TrimSpace(token))
+		proof, person, err := i.proofOfToken(ctx, strings.TrimSpace(token))
 		if err != nil {
 			return ctx, err
 		}
-		return i.recognise(ctx, proof, "")
+		if !person {
+			return context.WithValue(ctx, programKey{}, true), nil
+		}
+		return i.recogniseAs(ctx, proof, r.Header.Get(PersonHeader))
 	}
 	cookie, err := r.Cookie(i.cookieName(sessionCookie))
 	if err != nil {
@@ -266,6 +279,19 @@ func (i *Identity) Authenticate(r *http.Request) (context.Context, error) {
 		return ctx, nil
 	}
 	return i.recognise(ctx, Proof{Subject: s.Subject, Phone: s.Phone, Staff: s.Staff, Session: s.ID}, s.Person)
+}
+
+// recogniseAs is recognise for who says which person they are; empty means that
+// they do not.
+func (i *Identity) recogniseAs(ctx context.Context, proof Proof, person string) (context.Context, error) {
+	ctx, err := i.recognise(ctx, proof, person)
+	if err != nil || person == "" {
+		return ctx, err
+	}
+	if p, ok := FromContext(ctx); !ok || p.ID != person {
+		return ctx, ErrNotACandidate
+	}
+	return ctx, nil
 }
 
 // recognise finds out who a subject is here: the chosen person, or the only

@@ -1,8 +1,10 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"crypto/subtle"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -78,6 +80,21 @@ type proven struct {
 	PhoneVerified bool   `json:"phone_number_verified"`
 	ACR           string `json:"acr"`
 	Nonce         string `json:"nonce"`
+	// Client and Party are which client a token was issued to, Actor who acts
+	// in the subject's name.
+	Client string          `json:"client_id"`
+	Party  string          `json:"azp"`
+	Actor  json.RawMessage `json:"act"`
+}
+
+// ofPerson reports whether an access token of a subject is about a person: it
+// was issued to the community's own client, by which people sign in, and
+// neither is the client itself the subject nor does anybody act for it. Tokens
+// of departments and other programs are issued to clients of their own. The
+// client is in client_id (RFC 9068, section 2.2), or with providers that are
+// older than that in azp.
+func (c proven) ofPerson(subject, community string) bool {
+	return cmp.Or(c.Client, c.Party) == community && subject != community && len(c.Actor) == 0
 }
 
 // proofOf is what a verified token proves.
@@ -93,23 +110,24 @@ func (i *Identity) proofOf(t *oidc.IDToken) (Proof, proven, error) {
 	return p, c, nil
 }
 
-// proofOfToken is what a bearer token proves. Its audience is the community's
+// proofOfToken is what a bearer token proves, and whether of a person. Its audience is the community's
 // address; that of a token about signing in is the community's name at the
 // issuer, so that one cannot be used for the other.
-func (i *Identity) proofOfToken(ctx context.Context, token string) (Proof, error) {
+func (i *Identity) proofOfToken(ctx context.Context, token string) (proof Proof, person bool, err error) {
 	p, err := i.issuer(ctx)
 	if err != nil {
-		return Proof{}, errors.Join(ErrUnavailable, err)
+		return Proof{}, false, errors.Join(ErrUnavailable, err)
 	}
-	verified, err := p.Verifier(&oidc.Config{ClientID: i.settings().Site(), Now: i.clock.Now}).Verify(ctx, token)
+	s := i.settings()
+	verified, err := p.Verifier(&oidc.Config{ClientID: s.Site(), Now: i.clock.Now}).Verify(ctx, token)
 	if err != nil {
-		return Proof{}, ErrBadToken
+		return Proof{}, false, ErrBadToken
 	}
-	proof, _, err := i.proofOf(verified)
+	proof, claims, err := i.proofOf(verified)
 	if err != nil {
-		return Proof{}, ErrBadToken
+		return Proof{}, false, ErrBadToken
 	}
-	return proof, nil
+	return proof, claims.ofPerson(verified.Subject, s.ClientID()), nil
 }
 
 // attempt is a sign-in under way, as the browser keeps it.

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -27,6 +28,35 @@ func (p Proof) Introduction() string {
 	return JoinPath
 }
 
+// What is said to who is not let through.
+const (
+	notSignedIn = "Sign in, or send a bearer token in the Authorization header."
+	notAPerson  = "The token is that of a department or another program. This is for people: it takes a token that was issued to the community's own client, with which a person has signed in."
+)
+
+// Refusal is why a request is not one of a person whom the community knows, as
+// status and text of a problem document; the status is 0 if it is.
+func Refusal(ctx context.Context) (status int, detail string) {
+	if _, ok := FromContext(ctx); ok {
+		return 0, ""
+	}
+	proof, ok := ProofFromContext(ctx)
+	switch {
+	case isProgram(ctx):
+		return http.StatusForbidden, notAPerson
+	case !ok:
+		return http.StatusUnauthorized, notSignedIn
+	case len(proof.Candidates) == 0:
+		return http.StatusForbidden, fmt.Sprintf("The community does not know who you are. Sign in with a browser and open %s.", JoinPath)
+	}
+	people := make([]string, len(proof.Candidates))
+	for i, p := range proof.Candidates {
+		people[i] = p.ID + " (" + p.Name + ")"
+	}
+	return http.StatusForbidden, fmt.Sprintf("Several people share this account: %s. Say in the header %s which of them makes the request, by the id; or sign in with a browser and open %s.",
+		strings.Join(people, ", "), PersonHeader, WhichPath)
+}
+
 // RequireProof lets only requests of people through to next who are signed in,
 // whether the community knows them or not. Pages send the others to the
 // sign-in page, and from there back; an API (a path beneath /<service>/api/)
@@ -50,13 +80,13 @@ func (i *Identity) RequirePerson(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		proof, _ := ProofFromContext(r.Context())
-		path := proof.Introduction()
 		if isAPI(r) {
-			Problem(w, http.StatusForbidden, fmt.Sprintf("The community does not know who you are. Sign in with a browser and open %s.", path))
+			status, detail := Refusal(r.Context())
+			Problem(w, status, detail)
 			return
 		}
-		redirect(w, r, path, url.Values{"return": {here(r)}})
+		proof, _ := ProofFromContext(r.Context())
+		redirect(w, r, proof.Introduction(), url.Values{"return": {here(r)}})
 	}))
 }
 
@@ -104,10 +134,14 @@ func (i *Identity) RequireService(next http.Handler) http.Handler {
 }
 
 // signInFirst asks whoever makes the request to sign in, if need be in the way
-// that staff must.
+// that staff must. A program cannot: it is told that this is for people.
 func signInFirst(w http.ResponseWriter, r *http.Request, staff bool) {
+	if isProgram(r.Context()) {
+		Problem(w, http.StatusForbidden, notAPerson)
+		return
+	}
 	if isAPI(r) {
-		Unauthorized(w, "Sign in, or send a bearer token in the Authorization header.")
+		Unauthorized(w, notSignedIn)
 		return
 	}
 	query := url.Values{"return": {here(r)}}

@@ -92,7 +92,7 @@ func TestDepartments(t *testing.T) {
 		}
 		got, err := c.read(token, "https://"+zhanqian)
 		must(t, err)
-		if got.Subject != civilAffairs || !slices.Equal(got.Audience, []string{"https://" + zhanqian}) || got.ACR != "" || got.Phone != "" || got.Expires-got.Issued > 301 {
+		if got.Subject != civilAffairs || got.ClientID != civilAffairs || !slices.Equal(got.Audience, []string{"https://" + zhanqian}) || got.ACR != "" || got.Phone != "" || got.Expires-got.Issued > 301 {
 			t.Errorf("the token says %+v", got)
 		}
 		if p := c.browser().post("/userinfo", "access_token", token); p.status != http.StatusUnauthorized {
@@ -152,7 +152,7 @@ func TestTokenExchange(t *testing.T) {
 	}
 	got, err := c.read(token, "https://"+zhanqian)
 	must(t, err)
-	if got.Subject != civilAffairs || got.Act == nil || got.Act.Subject != exchange {
+	if got.Subject != civilAffairs || got.ClientID != exchange || got.Act == nil || got.Act.Subject != exchange {
 		t.Errorf("the token says %+v", got)
 	}
 	own, status, _ := swap(civilAffairs, subject, "resource", "https://"+guting)

@@ -117,7 +117,7 @@ func (o operations) personal(op huma.Operation, statuses ...int) huma.Operation 
 	op.Middlewares = huma.Middlewares{noStore, o.require(func(identity.Person) bool { return true }, "")}
 	op.Responses = map[string]*huma.Response{}
 	schema := o.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
-	for _, status := range append(statuses, http.StatusUnauthorized, http.StatusInternalServerError) {
+	for _, status := range append(statuses, http.StatusUnauthorized, http.StatusForbidden, http.StatusInternalServerError) {
 		op.Responses[strconv.Itoa(status)] = &huma.Response{
 			Description: http.StatusText(status),
 			Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: schema}},
@@ -128,28 +128,30 @@ func (o operations) personal(op huma.Operation, statuses ...int) huma.Operation 
 
 // desk is an operation for staff at the front desk.
 func (o operations) desk(op huma.Operation, statuses ...int) huma.Operation {
-	op = o.personal(op, append(statuses, http.StatusForbidden)...)
+	op = o.personal(op, statuses...)
 	op.Middlewares = append(op.Middlewares, o.require(
 		func(p identity.Person) bool { return p.Has(identity.FrontDesk) },
 		"This is for staff with the duty FrontDesk. Ask a manager of the community for it."))
 	return op
 }
 
-// require answers 401 unless somebody is signed in, and 403 unless they may.
+// require answers 401 unless somebody is signed in, and 403 unless it is a person
+// whom the community knows, and who may.
 func (o operations) require(may func(identity.Person) bool, refusal string) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
-		p, ok := identity.FromContext(ctx.Context())
-		switch {
-		case !ok:
-			ctx.SetHeader("WWW-Authenticate", "Bearer")
-			// WriteErr reports what it cannot write by itself.
-			_ = huma.WriteErr(o.api, ctx, http.StatusUnauthorized, "Sign in, or send a bearer token in the Authorization header.")
-		case !may(p):
-			// As above.
-			_ = huma.WriteErr(o.api, ctx, http.StatusForbidden, refusal)
-		default:
-			next(ctx)
+		status, detail := identity.Refusal(ctx.Context())
+		if p, _ := identity.FromContext(ctx.Context()); status == 0 && !may(p) {
+			status, detail = http.StatusForbidden, refusal
 		}
+		if status == 0 {
+			next(ctx)
+			return
+		}
+		if status == http.StatusUnauthorized {
+			ctx.SetHeader("WWW-Authenticate", "Bearer")
+		}
+		// WriteErr reports what it cannot write by itself.
+		_ = huma.WriteErr(o.api, ctx, status, detail)
 	}
 }
 

@@ -187,35 +187,38 @@ func noStore(ctx huma.Context, next func(huma.Context)) {
 	next(ctx)
 }
 
-// requirePerson answers 401 unless somebody is signed in, and 403 if the
-// community does not know who that is.
+// requirePerson answers 401 unless somebody is signed in, and 403 unless it is
+// a person whom the community knows.
 func requirePerson(api huma.API) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		if _, ok := identity.FromContext(ctx.Context()); ok {
 			next(ctx)
 			return
 		}
-		if _, ok := identity.ProofFromContext(ctx.Context()); ok {
-			_ = huma.WriteErr(api, ctx, http.StatusForbidden, "The community does not know who you are. Sign in with a browser and open "+identity.JoinPath+".")
-			return
-		}
-		ctx.SetHeader("WWW-Authenticate", "Bearer")
-		// WriteErr reports what it cannot write by itself.
-		_ = huma.WriteErr(api, ctx, http.StatusUnauthorized, "Sign in, or send a bearer token in the Authorization header.")
+		refuse(api, ctx)
 	}
 }
 
-// requireProof answers 401 unless somebody is signed in.
+// requireProof answers 401 unless somebody is signed in, and 403 if a program
+// asks.
 func requireProof(api huma.API) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		if _, ok := identity.ProofFromContext(ctx.Context()); ok {
 			next(ctx)
 			return
 		}
-		ctx.SetHeader("WWW-Authenticate", "Bearer")
-		// WriteErr reports what it cannot write by itself.
-		_ = huma.WriteErr(api, ctx, http.StatusUnauthorized, "Sign in, or send a bearer token in the Authorization header.")
+		refuse(api, ctx)
 	}
+}
+
+// refuse says why a request is not one of a person whom the community knows.
+func refuse(api huma.API, ctx huma.Context) {
+	status, detail := identity.Refusal(ctx.Context())
+	if status == http.StatusUnauthorized {
+		ctx.SetHeader("WWW-Authenticate", "Bearer")
+	}
+	// WriteErr reports what it cannot write by itself.
+	_ = huma.WriteErr(api, ctx, status, detail)
 }
 
 // requireDuty answers 403 unless who is signed in is charged with the duty.

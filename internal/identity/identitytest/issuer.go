@@ -2,12 +2,16 @@
 package identitytest
 
 import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -30,10 +34,11 @@ type Issuer struct {
 	// Close ends it.
 	Close func()
 
-	now func() time.Time
-	mu  sync.Mutex
-	key *rsa.PrivateKey
-	kid string
+	now      func() time.Time
+	mu       sync.Mutex
+	key      crypto.Signer
+	kid      string
+	keycloak bool // see LikeKeycloak
 	// Claims, if set, changes what a token says before it is signed.
 	Claims func(claims map[string]any)
 	codes  map[string]url.Values
@@ -75,7 +80,34 @@ func Run(now func() time.Time) *Issuer {
 func (i *Issuer) Rotate() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.key, i.kid = newKey(), "next-"+i.kid
+	i.kid = "next-" + i.kid
+	if i.keycloak {
+		i.key = newEllipticKey()
+	} else {
+		i.key = newKey()
+	}
+}
+
+// KeycloakStaffACR is what an issuer like Keycloak calls the way of the staff:
+// the number of the level, which it does without a mapping of names.
+const KeycloakStaffACR = "2"
+
+// LikeKeycloak has the issuer differ from Linli's own as Keycloak does: a
+// token's client is in azp; an access token is for its own console as well;
+// levels of authentication are numbers; keys are of elliptic curves, and stand
+// beside one that is for encryption. It is called before anybody signs in.
+func (i *Issuer) LikeKeycloak() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.key, i.kid, i.keycloak = newEllipticKey(), "elliptic", true
+}
+
+func newEllipticKey() *ecdsa.PrivateKey {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	return key
 }
 
 // Token is a bearer token of an account for the community at an address. Staff
@@ -95,7 +127,22 @@ func (i *Issuer) Token(t testing.TB, account, site string) string {
 func (i *Issuer) TokenFor(account, phone, site string, staff bool) (string, error) {
 	claims := i.claims(account, site, staff)
 	claims["phone_number"], claims["phone_number_verified"] = phone, phone != ""
+	claims["client_id"] = ClientOf(site)
+	if i.keycloak {
+		delete(claims, "client_id")
+		claims["azp"], claims["typ"] = ClientOf(site), "Bearer"
+		claims["aud"] = []string{site, "account"}
+	}
 	return i.sign(claims)
+}
+
+// ClientOf is what the community at an address is called at the issuer.
+func ClientOf(site string) string {
+	u, err := url.Parse(site)
+	if err != nil {
+		panic(err) // tests name addresses of communities
+	}
+	return u.Hostname()
 }
 
 // Sign signs any claims.
@@ -116,12 +163,22 @@ func (i *Issuer) claims(account, audience string, staff bool) map[string]any {
 	now := i.now()
 	claims := map[string]any{
 		"iss": i.URL, "sub": account, "aud": audience, "iat": now.Unix(), "exp": now.Add(TokenLifetime).Unix(),
-		"acr": "urn:linli:acr:resident", "phone_number": m.Phone, "phone_number_verified": m.Phone != "",
+		"phone_number": m.Phone, "phone_number_verified": m.Phone != "",
 	}
-	if staff {
-		claims["acr"] = v1alpha1.DefaultStaffACR
-	}
+	claims["acr"] = i.acr(staff)
 	return claims
+}
+
+func (i *Issuer) acr(staff bool) string {
+	switch {
+	case i.keycloak && staff:
+		return KeycloakStaffACR
+	case i.keycloak:
+		return "1"
+	case staff:
+		return v1alpha1.DefaultStaffACR
+	}
+	return "urn:linli:acr:resident"
 }
 
 func (i *Issuer) sign(claims map[string]any) (string, error) {
@@ -131,7 +188,7 @@ func (i *Issuer) sign(claims map[string]any) (string, error) {
 	if change != nil {
 		change(claims)
 	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: key, KeyID: kid}}, nil)
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: i.algorithm(), Key: jose.JSONWebKey{Key: key, KeyID: kid}}, nil)
 	if err != nil {
 		return "", err
 	}
@@ -141,14 +198,33 @@ func (i *Issuer) sign(claims map[string]any) (string, error) {
 func (i *Issuer) discovery(w http.ResponseWriter, _ *http.Request) {
 	answer(w, http.StatusOK, map[string]any{
 		"issuer": i.URL, "authorization_endpoint": i.URL + "/authorize", "token_endpoint": i.URL + "/token", "jwks_uri": i.URL + "/keys",
-		"id_token_signing_alg_values_supported": []string{"RS256"},
+		"id_token_signing_alg_values_supported": i.algorithms(),
 	})
+}
+
+func (i *Issuer) algorithm() jose.SignatureAlgorithm {
+	if i.keycloak {
+		return jose.ES256
+	}
+	return jose.RS256
+}
+
+func (i *Issuer) algorithms() []string {
+	if i.keycloak {
+		return []string{"PS384", "RS384", "EdDSA", "ES384", "HS256", "HS512", "ES256", "RS256", "HS384", "ES512", "PS256", "PS512", "RS512"}
+	}
+	return []string{string(i.algorithm())}
 }
 
 func (i *Issuer) keys(w http.ResponseWriter, _ *http.Request) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	answer(w, http.StatusOK, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: i.key.Public(), KeyID: i.kid, Algorithm: "RS256", Use: "sig"}}})
+	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: i.key.Public(), KeyID: i.kid, Algorithm: string(i.algorithm()), Use: "sig"}}}
+	if i.keycloak {
+		encryption := jose.JSONWebKey{Key: firstKey().Public(), KeyID: "encryption", Algorithm: string(jose.RSA_OAEP), Use: "enc"}
+		set.Keys = append([]jose.JSONWebKey{encryption}, set.Keys...)
+	}
+	answer(w, http.StatusOK, set)
 }
 
 func (i *Issuer) authorize(w http.ResponseWriter, r *http.Request) {
@@ -171,8 +247,11 @@ func (i *Issuer) token(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	account := asked.Get("account")
-	staff := strings.Contains(asked.Get("acr_values"), v1alpha1.DefaultStaffACR)
+	staff := slices.Contains(strings.Fields(asked.Get("acr_values")), i.acr(true))
 	claims := i.claims(account, asked.Get("client_id"), staff)
+	if i.keycloak {
+		claims["azp"], claims["typ"] = asked.Get("client_id"), "ID"
+	}
 	claims["nonce"] = asked.Get("nonce")
 	id, err := i.sign(claims)
 	if err != nil {
