@@ -49,11 +49,12 @@ func Refusal(ctx context.Context) (status int, detail string) {
 	case len(proof.Candidates) == 0:
 		return http.StatusForbidden, fmt.Sprintf("The community does not know who you are. Sign in with a browser and open %s.", JoinPath)
 	}
+	// Without names: programs write the errors that they get into logs.
 	people := make([]string, len(proof.Candidates))
 	for i, p := range proof.Candidates {
-		people[i] = p.ID + " (" + p.Name + ")"
+		people[i] = p.ID
 	}
-	return http.StatusForbidden, fmt.Sprintf("Several people share this account: %s. Say in the header %s which of them makes the request, by the id; or sign in with a browser and open %s.",
+	return http.StatusForbidden, fmt.Sprintf("Several people share this account: %s. Say in the header %s which of them makes the request, or sign in with a browser and open %s.",
 		strings.Join(people, ", "), PersonHeader, WhichPath)
 }
 

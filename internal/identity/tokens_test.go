@@ -135,7 +135,7 @@ func TestPersonHeader(t *testing.T) {
 	}
 	shared, token := start("wang-guihua", "li-qiang")
 	status, body := ask(t, shared, "/who/api/ami", token, "")
-	if status != http.StatusForbidden || !strings.Contains(body, identity.PersonHeader) || !strings.Contains(body, guihua) || !strings.Contains(body, qiang) {
+	if status != http.StatusForbidden || !strings.Contains(body, identity.PersonHeader) || !strings.Contains(body, guihua) || !strings.Contains(body, qiang) || strings.Contains(body, "李强") {
 		t.Errorf("without saying who: %d %s", status, body)
 	}
 	for person, want := range map[string]string{guihua: "王桂花", qiang: "李强"} {

@@ -363,6 +363,9 @@ func (c *community) redeem(f flow, code string) (id, access claims, token *oauth
 	}
 	must(c.county.t, idToken.Claims(&id))
 	access, err = c.county.read(token.AccessToken, "https://"+c.ClientID)
+	if err == nil && access.ClientID != c.ClientID {
+		return id, access, nil, fmt.Errorf("client_id %q, want %q: communities take the token for a program's", access.ClientID, c.ClientID)
+	}
 	return id, access, token, err
 }
 
