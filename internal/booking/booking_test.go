@@ -130,15 +130,15 @@ func TestSlotsWhenClocksChange(t *testing.T) {
 		loc   *time.Location
 		want  string
 	}{
-		"an ordinary night":              {night("01:00", "04:00", 60), Date{2026, 3, 28}, berlin, "01:00 02:00 03:00"},
-		"02:00 to 03:00 does not exist":  {night("01:00", "04:00", 60), Date{2026, 3, 29}, berlin, "01:00 03:00"},
-		"a slot over the change is out":  {night("01:15", "03:30", 45), Date{2026, 3, 29}, berlin, "01:15"},
-		"02:00 to 03:00 comes twice":     {night("01:00", "04:00", 60), Date{2026, 10, 25}, berlin, "01:00 02:00 03:00"},
-		"half slots of the double hour":  {night("02:00", "03:30", 30), Date{2026, 10, 25}, berlin, "02:00 02:30 03:00"},
-		"midnight does not exist":        {night("00:00", "02:00", 60), Date{2018, 11, 4}, zone(t, "America/Sao_Paulo"), "01:00"},
-		"the day does not exist":         {night("08:00", "10:00", 60), Date{2011, 12, 30}, zone(t, "Pacific/Apia"), ""},
-		"to the end of the day":          {night("22:00", "24:00", 60), Date{2026, 3, 29}, berlin, "22:00 23:00"},
-		"half-hour changes of Lord Howe": {night("01:30", "03:00", 30), Date{2026, 10, 4}, zone(t, "Australia/Lord_Howe"), "01:30 02:30"},
+		"an ordinary night":              {night("01:00", "04:00", 60), Date{Year: 2026, Month: 3, Day: 28}, berlin, "01:00 02:00 03:00"},
+		"02:00 to 03:00 does not exist":  {night("01:00", "04:00", 60), Date{Year: 2026, Month: 3, Day: 29}, berlin, "01:00 03:00"},
+		"a slot over the change is out":  {night("01:15", "03:30", 45), Date{Year: 2026, Month: 3, Day: 29}, berlin, "01:15"},
+		"02:00 to 03:00 comes twice":     {night("01:00", "04:00", 60), Date{Year: 2026, Month: 10, Day: 25}, berlin, "01:00 02:00 03:00"},
+		"half slots of the double hour":  {night("02:00", "03:30", 30), Date{Year: 2026, Month: 10, Day: 25}, berlin, "02:00 02:30 03:00"},
+		"midnight does not exist":        {night("00:00", "02:00", 60), Date{Year: 2018, Month: 11, Day: 4}, zone(t, "America/Sao_Paulo"), "01:00"},
+		"the day does not exist":         {night("08:00", "10:00", 60), Date{Year: 2011, Month: 12, Day: 30}, zone(t, "Pacific/Apia"), ""},
+		"to the end of the day":          {night("22:00", "24:00", 60), Date{Year: 2026, Month: 3, Day: 29}, berlin, "22:00 23:00"},
+		"half-hour changes of Lord Howe": {night("01:30", "03:00", 30), Date{Year: 2026, Month: 10, Day: 4}, zone(t, "Australia/Lord_Howe"), "01:30 02:30"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string
@@ -198,7 +198,7 @@ func TestDay(t *testing.T) {
 		// Left over from when there were more seats.
 		{Place: 9, Slot: span(t, "2026-11-23T13:00:00+08:00", "2026-11-23T15:00:00+08:00")},
 	}
-	day := DayOf(v, Date{2026, 11, 23}, now, shanghai, taken)
+	day := DayOf(v, Date{Year: 2026, Month: 11, Day: 23}, now, shanghai, taken)
 	var got []string
 	for _, o := range day.Offers {
 		got = append(got, o.Start.Format("15")+string(o.State[:2])+string(rune('0'+o.Free)))
@@ -228,7 +228,7 @@ func TestDay(t *testing.T) {
 		t.Errorf("nearest to 11:00: %v, want %s", near, want)
 	}
 
-	closed := DayOf(v, Date{2026, 11, 25}, now, shanghai, nil)
+	closed := DayOf(v, Date{Year: 2026, Month: 11, Day: 25}, now, shanghai, nil)
 	if closed.Refusal == nil || closed.Refusal.Rule != RuleClosedDay || len(closed.FreeSlots()) != 0 || closed.Offers[0].State != SlotClosed {
 		t.Errorf("a closed date: %+v", closed)
 	}
@@ -306,10 +306,10 @@ func anyZone(t *rapid.T) *time.Location {
 // zones as often as others.
 func anyDate(t *rapid.T) Date {
 	if rapid.Bool().Draw(t, "near a change") {
-		return rapid.SampledFrom([]Date{{2026, 3, 8}, {2026, 3, 29}, {2026, 4, 5}, {2026, 10, 4}, {2026, 10, 25}, {2026, 11, 1}, {2018, 11, 4}, {2018, 2, 18}}).
+		return rapid.SampledFrom([]Date{{Year: 2026, Month: 3, Day: 8}, {Year: 2026, Month: 3, Day: 29}, {Year: 2026, Month: 4, Day: 5}, {Year: 2026, Month: 10, Day: 4}, {Year: 2026, Month: 10, Day: 25}, {Year: 2026, Month: 11, Day: 1}, {Year: 2018, Month: 11, Day: 4}, {Year: 2018, Month: 2, Day: 18}}).
 			Draw(t, "change").AddDays(rapid.IntRange(-1, 1).Draw(t, "by"))
 	}
-	return Date{2026, 1, 1}.AddDays(rapid.IntRange(0, 800).Draw(t, "day"))
+	return Date{Year: 2026, Month: 1, Day: 1}.AddDays(rapid.IntRange(0, 800).Draw(t, "day"))
 }
 
 func TestSlotsProperties(t *testing.T) {

@@ -73,7 +73,7 @@ func TestChange(t *testing.T) {
 		tomorrow := at(t, "study", "li", 9).Request
 		tomorrow.Slot = tomorrow.shifted(24 * time.Hour)
 		moved, _, err = change(tomorrow)
-		if err != nil || moved.Day != (Date{2026, 11, 24}) {
+		if err != nil || moved.Day != (Date{Year: 2026, Month: 11, Day: 24}) {
 			t.Errorf("tomorrow: %+v, %v", moved, err)
 		}
 		checkInvariants(t, s)

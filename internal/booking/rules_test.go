@@ -83,21 +83,21 @@ func TestCheckPerson(t *testing.T) {
 		want     Rule
 	}{
 		"no limits, age unknown":           {},
-		"16 on the very day":               {min: 16, asker: Asker{BornOn: Date{2010, 11, 24}}},
-		"16 a day later":                   {min: 16, asker: Asker{BornOn: Date{2010, 11, 25}}, want: RuleTooYoung},
-		"60, the last day":                 {max: 60, asker: Asker{BornOn: Date{1965, 11, 25}}},
-		"61 on that day":                   {max: 60, asker: Asker{BornOn: Date{1965, 11, 24}}, want: RuleTooOld},
-		"between":                          {min: 6, max: 12, asker: Asker{BornOn: Date{2018, 2, 28}}},
+		"16 on the very day":               {min: 16, asker: Asker{BornOn: Date{Year: 2010, Month: 11, Day: 24}}},
+		"16 a day later":                   {min: 16, asker: Asker{BornOn: Date{Year: 2010, Month: 11, Day: 25}}, want: RuleTooYoung},
+		"60, the last day":                 {max: 60, asker: Asker{BornOn: Date{Year: 1965, Month: 11, Day: 25}}},
+		"61 on that day":                   {max: 60, asker: Asker{BornOn: Date{Year: 1965, Month: 11, Day: 24}}, want: RuleTooOld},
+		"between":                          {min: 6, max: 12, asker: Asker{BornOn: Date{Year: 2018, Month: 2, Day: 28}}},
 		"age unknown":                      {min: 6, want: RuleAgeUnknown},
 		"age unknown, only a highest":      {max: 60, want: RuleAgeUnknown},
-		"staff judge ages themselves":      {min: 6, max: 12, asker: Asker{BornOn: Date{1950, 1, 1}, Staff: true}},
-		"at the door ages hold":            {min: 60, asker: Asker{BornOn: Date{2018, 2, 28}, Present: true}, want: RuleTooYoung},
+		"staff judge ages themselves":      {min: 6, max: 12, asker: Asker{BornOn: Date{Year: 1950, Month: 1, Day: 1}, Staff: true}},
+		"at the door ages hold":            {min: 60, asker: Asker{BornOn: Date{Year: 2018, Month: 2, Day: 28}, Present: true}, want: RuleTooYoung},
 		"a member":                         {members: true, asker: Asker{Member: true}},
 		"not a member":                     {members: true, want: RuleMembersOnly},
 		"not a member, by staff":           {members: true, asker: Asker{Staff: true}},
-		"a member who is too young":        {members: true, min: 60, asker: Asker{Member: true, BornOn: Date{2018, 2, 28}}, want: RuleTooYoung},
-		"of age and not a member":          {members: true, min: 6, asker: Asker{BornOn: Date{2018, 2, 28}}, want: RuleMembersOnly},
-		"born on 29 February, 18 tomorrow": {min: 19, asker: Asker{BornOn: Date{2008, 2, 29}}, want: RuleTooYoung},
+		"a member who is too young":        {members: true, min: 60, asker: Asker{Member: true, BornOn: Date{Year: 2018, Month: 2, Day: 28}}, want: RuleTooYoung},
+		"of age and not a member":          {members: true, min: 6, asker: Asker{BornOn: Date{Year: 2018, Month: 2, Day: 28}}, want: RuleMembersOnly},
+		"born on 29 February, 18 tomorrow": {min: 19, asker: Asker{BornOn: Date{Year: 2008, Month: 2, Day: 29}}, want: RuleTooYoung},
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := studyRoom()
@@ -198,7 +198,7 @@ func TestBuffer(t *testing.T) {
 	}
 	// A booking from nine to ten is in the way of the slot after it, by its own
 	// buffer, and of the slot before it, by that slot's.
-	day := DayOf(v, Date{2026, 11, 23}, moment(t, monday), shanghai, []Taken{{Place: 1, Slot: v.Busy(nine)}})
+	day := DayOf(v, Date{Year: 2026, Month: 11, Day: 23}, moment(t, monday), shanghai, []Taken{{Place: 1, Slot: v.Busy(nine)}})
 	var got []string
 	for _, o := range day.Offers[:4] {
 		got = append(got, o.Start.Format("15")+string(o.State[:2]))
@@ -217,7 +217,7 @@ func TestDayOfClosedAndLate(t *testing.T) {
 		{Slot: span(t, "2026-11-23T10:00:00+08:00", "2026-11-23T12:00:00+08:00"), Place: 1},
 		{Slot: span(t, "2026-11-23T15:00:00+08:00", "2026-11-23T17:00:00+08:00")},
 	}
-	day := DayOf(v, Date{2026, 11, 23}, moment(t, monday), shanghai, nil)
+	day := DayOf(v, Date{Year: 2026, Month: 11, Day: 23}, moment(t, monday), shanghai, nil)
 	var got []string
 	for _, o := range day.Offers {
 		got = append(got, o.Start.Format("15")+string(o.State[:2])+string(rune('0'+o.Free)))
@@ -448,4 +448,13 @@ func TestParseVenueNewFields(t *testing.T) {
 			}
 		})
 	}
+}
+
+func date(t testing.TB, s string) Date {
+	t.Helper()
+	d, err := ParseDate(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
 }

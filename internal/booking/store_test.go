@@ -111,7 +111,7 @@ func TestBookSeeCancel(t *testing.T) {
 		o := at(t, "study", "li", 9)
 		o.Note = "靠窗\n\"a' b\""
 		made := book1(t, s, o)
-		if made.Place != 1 || made.Day != (Date{2026, 11, 23}) || !made.Live() {
+		if made.Place != 1 || made.Day != (Date{Year: 2026, Month: 11, Day: 23}) || !made.Live() {
 			t.Errorf("made %+v", made)
 		}
 		got, err := s.Booking(t.Context(), only("li"), made.ID)
@@ -175,7 +175,7 @@ func TestTakenPlaces(t *testing.T) {
 		}
 		checkInvariants(t, s)
 
-		from, to := Date{2026, 11, 23}.Bounds(zone(t, "Asia/Shanghai"))
+		from, to := Date{Year: 2026, Month: 11, Day: 23}.Bounds(zone(t, "Asia/Shanghai"))
 		taken, err := s.Taken(t.Context(), []string{"study", "music", "clinic"}, from, to)
 		if err != nil || len(taken["study"]) != 3 || len(taken["music"]) != 1 || len(taken["clinic"]) != 0 {
 			t.Errorf("taken %v, %v", taken, err)

@@ -62,7 +62,7 @@ func useSpan(from, to string, today Date) (first, last string, err error) {
 
 // monthsBefore writes the month that is some before a day's as YYYY-MM.
 func monthsBefore(d Date, n int) string {
-	return Date{Year: d.Year, Month: d.Month - time.Month(n), Day: 1}.utc().Format("2006-01")
+	return Date{Year: d.Year, Month: d.Month - time.Month(n), Day: 1}.String()[:len("2006-01")]
 }
 
 const (

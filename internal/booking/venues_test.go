@@ -282,7 +282,7 @@ func TestUse(t *testing.T) {
 }
 
 func TestUseSpan(t *testing.T) {
-	today := Date{2026, 11, 22}
+	today := Date{Year: 2026, Month: 11, Day: 22}
 	for _, c := range []struct{ from, to, first, last string }{
 		{"", "", "2025-12", "2026-11"},
 		{"2026-03", "", "2026-03", "2026-11"},
@@ -349,14 +349,14 @@ func TestTakenOverMidnight(t *testing.T) {
 			return hours
 		}
 		made := book1(t, s, at(t, "music", "li", 23))
-		if hours := free(Date{2026, 11, 24}); hours[0] != 1 {
+		if hours := free(Date{Year: 2026, Month: 11, Day: 24}); hours[0] != 1 {
 			t.Errorf("free after a booking to midnight: %v", hours)
 		}
 		cancel1(t, s, made, made.CreatedAt)
 		o := at(t, "music", "li", 23)
 		o.Slot = o.shifted(time.Hour)
 		book1(t, s, o)
-		if hours := free(Date{2026, 11, 23}); hours[len(hours)-1] != 22 {
+		if hours := free(Date{Year: 2026, Month: 11, Day: 23}); hours[len(hours)-1] != 22 {
 			t.Errorf("free before a booking from midnight: %v", hours)
 		}
 	})
