@@ -1,0 +1,132 @@
+package accounts
+
+import (
+	"context"
+	"embed"
+	"io/fs"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/utils/clock"
+
+	"github.com/linli-io/linli/internal/host"
+	"github.com/linli-io/linli/internal/identity"
+	"github.com/linli-io/linli/internal/web"
+)
+
+// Name is the service's name: its path prefix and its key in a Community.
+const Name = "accounts"
+
+//go:embed messages/*.toml
+var messageFiles embed.FS
+
+// Service is the service of purses, for the host to run.
+func Service() (host.Service, error) {
+	migrations, err := Migrations()
+	if err != nil {
+		return host.Service{}, err
+	}
+	messages, err := fs.Sub(messageFiles, "messages")
+	if err != nil {
+		return host.Service{}, err
+	}
+	return host.Service{Name: Name, Migrations: migrations, Messages: messages, Register: register}, nil
+}
+
+func register(_ context.Context, rt *host.Runtime) error {
+	s := &service{
+		store: NewStore(rt.DB), config: rt.Config.Current, identity: rt.Identity, people: rt.People,
+		pages: rt.Pages, clock: rt.Clock, log: rt.Log, metrics: newMetrics(rt.Metrics),
+	}
+	s.store.OnNews(s.tell)
+	rt.Every("expire", expireEvery, s.expire)
+	rt.Every("recount", recountEvery, s.recount)
+	s.mountInternal(rt.Mux)
+	return s.mountAPI(rt.Mux)
+}
+
+// service is what the API and the pages do their work with.
+type service struct {
+	store *Store
+	// config is the community's configuration, which may change.
+	config   func() host.Snapshot
+	identity *identity.Identity
+	people   *identity.Directory
+	pages    *web.Pages
+	clock    clock.WithTicker
+	log      *slog.Logger
+	metrics  metrics
+}
+
+// location is the community's time zone.
+func (s *service) location() *time.Location { return s.config().Location }
+
+// act is what whoever makes a request does now: a person, or a service on
+// behalf of one or by itself.
+func (s *service) act(ctx context.Context) Act {
+	a := Act{Now: s.clock.Now(), Location: s.location()}
+	if p, ok := identity.FromContext(ctx); ok {
+		a.Actor = p.ID
+	} else if from, ok := identity.ServiceFromContext(ctx); ok {
+		if a.Actor = from.Actor; a.Actor == "" {
+			a.Actor = from.Name
+		}
+	}
+	return a
+}
+
+const (
+	// expireEvery is how often holds whose time is over are looked for.
+	expireEvery = 10 * time.Second
+	// recountEvery is how often the ledger is added up anew.
+	recountEvery = time.Hour
+)
+
+// expire releases holds whose time is over. A failure is logged and tried
+// again.
+func (s *service) expire(ctx context.Context) {
+	n, err := s.store.Expire(ctx, s.clock.Now())
+	if err != nil && ctx.Err() == nil {
+		s.log.ErrorContext(ctx, "holds that are over were not released", "error", err.Error())
+	}
+	s.metrics.expired.Add(float64(n))
+}
+
+// recount looks whether the ledger agrees with itself. What does not is for
+// people to look into: nothing is changed.
+func (s *service) recount(ctx context.Context) {
+	faults, err := s.store.Recount(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			s.log.ErrorContext(ctx, "the ledger was not recounted", "error", err.Error())
+		}
+		return
+	}
+	s.metrics.faults.Set(float64(len(faults)))
+	for _, fault := range faults {
+		s.log.ErrorContext(ctx, "the ledger does not agree with itself", "fault", fault)
+	}
+}
+
+type metrics struct {
+	expired prometheus.Counter
+	faults  prometheus.Gauge
+	refused *prometheus.CounterVec
+}
+
+func newMetrics(r prometheus.Registerer) metrics {
+	m := metrics{
+		expired: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "linli_accounts_holds_expired_total", Help: "Holds that were released because their time was over.",
+		}),
+		faults: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "linli_accounts_ledger_faults", Help: "What did not agree when the ledger was last added up anew. It must be 0.",
+		}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "linli_accounts_refused_total", Help: "What was refused, by the rule that did.",
+		}, []string{"rule"}),
+	}
+	r.MustRegister(m.expired, m.faults, m.refused)
+	return m
+}
