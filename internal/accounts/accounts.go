@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/linli-io/linli/internal/civil"
 )
 
 // Kind is what a transaction is. Names are stable.
@@ -90,7 +92,7 @@ type Transaction struct {
 	ID uuid.UUID
 	At time.Time
 	// Day is its date in the community's zone, for ever.
-	Day  Date
+	Day  civil.Date
 	Kind Kind
 	// Service is on whose behalf it was made; About the ID of what it is for
 	// there, and Memo what that is in words. Empty at the desk and online.

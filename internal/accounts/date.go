@@ -1,72 +1,59 @@
 package accounts
 
 import (
-	"fmt"
+	"errors"
 	"time"
-)
 
-// Date is a civil date in the community's zone, written YYYY-MM-DD. Dates
-// compare as their texts do.
-type Date string
+	"github.com/linli-io/linli/internal/civil"
+)
 
 // Month is a month of the calendar, written YYYY-MM.
 type Month string
 
-const (
-	dateLayout  = "2006-01-02"
-	monthLayout = "2006-01"
-)
+const monthLayout = "2006-01"
 
-// ParseDate reads a date within the years 2000 to 2999.
-func ParseDate(text string) (Date, error) {
-	t, err := time.Parse(dateLayout, text)
-	if err != nil || t.Year() < 2000 || t.Year() > 2999 {
-		return "", fmt.Errorf("%q is not a date; write it as YYYY-MM-DD", text)
+// errNotOurTime is why a date or month was not read.
+var errNotOurTime = errors.New("not a day of the calendar within the years 2000 to 2999")
+
+func ours(year int) bool { return year >= 2000 && year < 3000 }
+
+// ParseDate reads a date within the years 2000 to 2999, written YYYY-MM-DD.
+func ParseDate(text string) (civil.Date, error) {
+	d, err := civil.ParseDate(text)
+	if err == nil && !ours(d.Year) {
+		err = errNotOurTime
 	}
-	return Date(text), nil
+	return d, err
 }
 
 // ParseMonth reads a month within the years 2000 to 2999.
 func ParseMonth(text string) (Month, error) {
 	t, err := time.Parse(monthLayout, text)
-	if err != nil || t.Year() < 2000 || t.Year() > 2999 {
-		return "", fmt.Errorf("%q is not a month; write it as YYYY-MM", text)
+	if err != nil || !ours(t.Year()) {
+		return "", errNotOurTime
 	}
 	return Month(text), nil
 }
 
-// DateOf is the day on which t falls in a zone.
-func DateOf(t time.Time, loc *time.Location) Date { return Date(t.In(loc).Format(dateLayout)) }
+// MonthOf is the month of a date.
+func MonthOf(d civil.Date) Month {
+	return Month(time.Date(d.Year, d.Month, 1, 0, 0, 0, 0, time.UTC).Format(monthLayout))
+}
 
-// utc is the date's midnight in UTC; of a Date that ParseDate or DateOf made.
-func (d Date) utc() time.Time {
-	t, err := time.Parse(dateLayout, string(d))
+// First is the first day of a month that ParseMonth or MonthOf made.
+func (m Month) First() civil.Date {
+	t, err := time.Parse(monthLayout, string(m))
 	if err != nil {
-		return time.Time{}
+		return civil.Date{}
 	}
-	return t
+	return civil.Date{Year: t.Year(), Month: t.Month(), Day: 1}
 }
-
-// Noon is a moment within the day in a zone, for showing it to people.
-func (d Date) Noon(loc *time.Location) time.Time {
-	t := d.utc()
-	return time.Date(t.Year(), t.Month(), t.Day(), 12, 0, 0, 0, loc)
-}
-
-// AddDays is the date n days later, or earlier if n is negative.
-func (d Date) AddDays(n int) Date { return Date(d.utc().AddDate(0, 0, n).Format(dateLayout)) }
-
-// Year is the date's.
-func (d Date) Year() int { return d.utc().Year() }
-
-// Month is the date's.
-func (d Date) Month() Month { return Month(d.utc().Format(monthLayout)) }
-
-// First is the month's first day.
-func (m Month) First() Date { return Date(m + "-01") }
 
 // Add is the month n months later, or earlier if n is negative.
-func (m Month) Add(n int) Month { return Month(m.First().utc().AddDate(0, n, 0).Format(monthLayout)) }
+func (m Month) Add(n int) Month {
+	d := m.First()
+	return MonthOf(civil.DateOf(time.Date(d.Year, d.Month+time.Month(n), 1, 0, 0, 0, 0, time.UTC), time.UTC))
+}
 
 // Last is the month's last day.
-func (m Month) Last() Date { return m.Add(1).First().AddDays(-1) }
+func (m Month) Last() civil.Date { return m.Add(1).First().AddDays(-1) }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/linli-io/linli/internal/civil"
 	"github.com/uptrace/bun"
 )
 
@@ -153,7 +155,7 @@ func (s *Store) Receipt(ctx context.Context, a Act, id uuid.UUID) (t Transaction
 
 // Drawer is what happened to the drawer on a day.
 type Drawer struct {
-	Day Date
+	Day civil.Date
 	// Transactions are those that put something in or took something out, the
 	// earliest first.
 	Transactions []Transaction
@@ -173,7 +175,7 @@ type DrawerSum struct {
 }
 
 // drawerOf adds up what happened to the drawer on a day.
-func drawerOf(day Date, transactions []Transaction) Drawer {
+func drawerOf(day civil.Date, transactions []Transaction) Drawer {
 	d := Drawer{Day: day, Transactions: transactions}
 	kinds, actors := map[string]*DrawerSum{}, map[string]*DrawerSum{}
 	add := func(sums map[string]*DrawerSum, name string, cash int64) {
@@ -204,14 +206,14 @@ func drawerOf(day Date, transactions []Transaction) Drawer {
 
 // Drawer is what happened to the drawer on a day. That it was looked at is
 // audited.
-func (s *Store) Drawer(ctx context.Context, a Act, day Date) (Drawer, error) {
+func (s *Store) Drawer(ctx context.Context, a Act, day civil.Date) (Drawer, error) {
 	all, err := transactionsIn(ctx, s.db.Reader(), func(q *bun.SelectQuery) *bun.SelectQuery {
-		return q.Where("t.id IN (SELECT transaction_id FROM postings WHERE account = ? AND day = ?)", AccountCash, string(day)).Order("t.at", "t.id")
+		return q.Where("t.id IN (SELECT transaction_id FROM postings WHERE account = ? AND day = ?)", AccountCash, day.String()).Order("t.at", "t.id")
 	})
 	if err != nil {
 		return Drawer{}, err
 	}
-	return drawerOf(day, all), s.Note(ctx, a, "day.view", string(day))
+	return drawerOf(day, all), s.Note(ctx, a, "day.view", day.String())
 }
 
 // PersonsOf are whose purses these are, by ID; nobody's are left out.
@@ -249,7 +251,7 @@ type StatementLine struct {
 func (s *Store) Statement(ctx context.Context, purse uuid.UUID, month Month) (Statement, error) {
 	st := Statement{Month: month}
 	account := PurseAccount(purse)
-	first, last := string(month.First()), string(month.Last())
+	first, last := month.First().String(), month.Last().String()
 	err := s.db.Reader().NewRaw("SELECT CAST(COALESCE(SUM(amount), 0) AS BIGINT) FROM postings WHERE account = ? AND day < ?", account, first).Scan(ctx, &st.Before)
 	if err != nil {
 		return st, fmt.Errorf("adding up a purse: %w", err)
@@ -276,5 +278,5 @@ func (s *Store) FirstMonth(ctx context.Context, purse uuid.UUID, loc *time.Locat
 	if err := s.db.Reader().NewSelect().Model(&row).Where("id = ?", purse).Scan(ctx); err != nil {
 		return "", fmt.Errorf("reading a purse: %w", err)
 	}
-	return DateOf(time.Unix(row.OpenedAt, 0), loc).Month(), nil
+	return MonthOf(civil.DateOf(time.Unix(row.OpenedAt, 0), loc)), nil
 }

@@ -45,7 +45,7 @@ func (l Ledger) Sum() LedgerAccount {
 // Ledger is a month of all accounts. That it was looked at is audited.
 func (s *Store) Ledger(ctx context.Context, a Act, month Month) (Ledger, error) {
 	l := Ledger{Month: month}
-	first, last := string(month.First()), string(month.Last())
+	first, last := month.First().String(), month.Last().String()
 	err := s.db.Reader().NewRaw(`SELECT CASE WHEN account LIKE ? THEN ? ELSE account END AS name,
 		CAST(COALESCE(SUM(CASE WHEN day < ? THEN amount END), 0) AS BIGINT) AS before,
 		CAST(COALESCE(SUM(CASE WHEN day >= ? AND amount > 0 THEN amount END), 0) AS BIGINT) AS plus,
@@ -78,7 +78,7 @@ const maxLines = 500_000
 // out is audited.
 func (s *Store) Lines(ctx context.Context, a Act, month Month) ([]LedgerLine, error) {
 	all, err := transactionsIn(ctx, s.db.Reader(), func(q *bun.SelectQuery) *bun.SelectQuery {
-		return q.Where("t.day >= ? AND t.day <= ?", string(month.First()), string(month.Last())).Order("t.at", "t.id").Limit(maxLines)
+		return q.Where("t.day >= ? AND t.day <= ?", month.First().String(), month.Last().String()).Order("t.at", "t.id").Limit(maxLines)
 	})
 	if err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"github.com/uptrace/bun"
 	"pgregory.net/rapid"
 
+	"github.com/linli-io/linli/internal/civil"
 	"github.com/linli-io/linli/internal/database"
 	"github.com/linli-io/linli/internal/database/databasetest"
 )
@@ -342,7 +343,7 @@ func (m *machine) check(t *rapid.T) {
 		}
 		purses += p.Balance
 	}
-	l, err := m.s.Ledger(m.ctx, m.a, DateOf(m.a.Now, shanghai).Month())
+	l, err := m.s.Ledger(m.ctx, m.a, MonthOf(civil.DateOf(m.a.Now, shanghai)))
 	if err != nil {
 		t.Fatal(err)
 	}

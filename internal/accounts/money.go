@@ -23,7 +23,7 @@ const maxYuanDigits = 7
 // or 12.50元, in fen. It is false of anything else, amounts beneath 0 too.
 func parseYuan(text string) (fen int64, ok bool) {
 	text = strings.Join(strings.Fields(width.Fold.String(text)), "")
-	text = strings.TrimSuffix(strings.TrimLeft(text, "¥¥"), "元")
+	text = strings.TrimSuffix(strings.TrimPrefix(text, "¥"), "元")
 	whole, part, point := strings.Cut(text, ".")
 	if len(whole) < 1 || len(whole) > maxYuanDigits || len(part) > 2 || point && part == "" {
 		return 0, false

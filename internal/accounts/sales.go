@@ -7,6 +7,8 @@ import (
 	"fmt"
 
 	"github.com/google/uuid"
+
+	"github.com/linli-io/linli/internal/civil"
 	"github.com/uptrace/bun"
 )
 
@@ -204,14 +206,14 @@ type Total struct {
 
 // Totals is what a service has earned by month, of the days from one to
 // another, both among them. Months without any are left out.
-func (s *Store) Totals(ctx context.Context, service string, from, to Date) ([]Total, error) {
+func (s *Store) Totals(ctx context.Context, service string, from, to civil.Date) ([]Total, error) {
 	totals := []Total{}
 	err := s.db.Reader().NewRaw(`SELECT SUBSTR(day, 1, 7) AS month,
 		CAST(COALESCE(SUM(CASE WHEN account = ? THEN amount END), 0) AS BIGINT) AS revenue,
 		CAST(COALESCE(-SUM(CASE WHEN account = ? THEN amount END), 0) AS BIGINT) AS subsidy,
 		COUNT(DISTINCT transaction_id) AS transactions
 		FROM postings WHERE account IN (?, ?) AND day >= ? AND day <= ? GROUP BY 1 ORDER BY 1`,
-		RevenueAccount(service), SubsidyAccount(service), RevenueAccount(service), SubsidyAccount(service), string(from), string(to)).Scan(ctx, &totals)
+		RevenueAccount(service), SubsidyAccount(service), RevenueAccount(service), SubsidyAccount(service), from.String(), to.String()).Scan(ctx, &totals)
 	if err != nil {
 		return nil, fmt.Errorf("adding up what %s has earned: %w", service, err)
 	}

@@ -18,6 +18,9 @@ import (
 // Name is the service's name: its path prefix and its key in a Community.
 const Name = "accounts"
 
+// homePath is where people find their purse.
+const homePath = "/" + Name + "/"
+
 //go:embed messages/*.toml
 var messageFiles embed.FS
 

@@ -16,6 +16,7 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/linli-io/linli/internal/audit"
+	"github.com/linli-io/linli/internal/civil"
 	"github.com/linli-io/linli/internal/database"
 )
 
@@ -52,7 +53,7 @@ type Act struct {
 }
 
 // Today is the day in the community's zone.
-func (a Act) Today() Date { return DateOf(a.Now, a.Location) }
+func (a Act) Today() civil.Date { return civil.DateOf(a.Now, a.Location) }
 
 // note audits what the act does.
 func (a Act) note(ctx context.Context, tx bun.Tx, action, person, object string, detail map[string]string) error {
@@ -116,13 +117,16 @@ type receiptRow struct {
 
 func (r transactionRow) transaction() (Transaction, error) {
 	t := Transaction{
-		ID: r.ID, At: time.Unix(r.At, 0), Day: Date(r.Day), Kind: r.Kind, Service: r.Service, About: r.About, Actor: r.Actor,
+		ID: r.ID, At: time.Unix(r.At, 0), Kind: r.Kind, Service: r.Service, About: r.About, Actor: r.Actor,
 		Purse: idOf(r.Purse), Reverses: idOf(r.Reverses), Reason: r.Reason,
 	}
 	if r.Receipt != nil && r.ReceiptYear != nil {
 		t.Receipt = Receipt{Year: *r.ReceiptYear, Number: *r.Receipt}
 	}
 	var err error
+	if t.Day, err = civil.ParseDate(r.Day); err != nil {
+		return t, fmt.Errorf("transaction %s in the database: %w", r.ID, err)
+	}
 	if t.Memo, err = parseMemo(r.Memo); err != nil {
 		return t, fmt.Errorf("transaction %s in the database: %w", r.ID, err)
 	}
@@ -218,7 +222,7 @@ func post(ctx context.Context, tx bun.Tx, a Act, t *Transaction, o once, posting
 		return err
 	}
 	row := transactionRow{
-		ID: t.ID, At: t.At.Unix(), Day: string(t.Day), Kind: t.Kind, Service: t.Service, About: t.About, Memo: memo, Actor: t.Actor,
+		ID: t.ID, At: t.At.Unix(), Day: t.Day.String(), Kind: t.Kind, Service: t.Service, About: t.About, Memo: memo, Actor: t.Actor,
 		Purse: pointerTo(t.Purse), Reverses: pointerTo(t.Reverses), Reason: t.Reason, Caller: o.caller, Key: o.key, Request: o.request,
 	}
 	if t.Receipt.Number != 0 {
@@ -246,14 +250,14 @@ func move(ctx context.Context, tx bun.Tx, t *Transaction, p *Posting) error {
 	if err != nil {
 		return err
 	}
-	row := postingRow{TransactionID: t.ID, Account: p.Account, Day: string(t.Day), Amount: p.Amount, Balance: p.Balance}
+	row := postingRow{TransactionID: t.ID, Account: p.Account, Day: t.Day.String(), Amount: p.Amount, Balance: p.Balance}
 	_, err = tx.NewInsert().Model(&row).Exec(ctx)
 	return err
 }
 
 // number gives a transaction the next receipt of its year.
 func number(ctx context.Context, tx bun.Tx, a Act) (r Receipt, err error) {
-	r.Year = a.Today().Year()
+	r.Year = a.Today().Year
 	if _, err := tx.NewInsert().Model(&receiptRow{Year: r.Year}).On("CONFLICT DO NOTHING").Exec(ctx); err != nil {
 		return r, fmt.Errorf("numbering a receipt: %w", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/linli-io/linli/internal/audit"
+	"github.com/linli-io/linli/internal/civil"
 	"github.com/linli-io/linli/internal/database"
 	"github.com/linli-io/linli/internal/database/databasetest"
 	"github.com/linli-io/linli/internal/notify"
@@ -22,6 +23,14 @@ var shanghai = time.FixedZone("Asia/Shanghai", 8*60*60)
 
 // monday is when most of these tests happen.
 var monday = time.Date(2026, 11, 23, 9, 30, 0, 0, shanghai)
+
+func day(text string) civil.Date {
+	d, err := civil.ParseDate(text)
+	if err != nil {
+		panic(err)
+	}
+	return d
+}
 
 func by(actor string) Act { return Act{Actor: actor, Now: monday, Location: shanghai} }
 
@@ -174,7 +183,7 @@ func TestHoldCaptureRelease(t *testing.T) {
 			}
 		}
 		wantPurse(t, s, "li", 3_200, 0)
-		totals := must[[]Total](t)(s.Totals(ctx, "canteen", "2026-11-01", "2026-11-30"))
+		totals := must[[]Total](t)(s.Totals(ctx, "canteen", day("2026-11-01"), day("2026-11-30")))
 		if len(totals) != 1 || totals[0] != (Total{Month: "2026-11", Revenue: 2_200, Subsidy: 400, Transactions: 1}) {
 			t.Errorf("totals %+v", totals)
 		}
@@ -309,11 +318,11 @@ func TestSalesAndRefunds(t *testing.T) {
 		must[Refunded](t)(s.Refund(ctx, a, RefundOrder{Service: "canteen", ID: "r6", Of: "holds/h", Amount: 700, Subsidy: 100, To: ToPurse}))
 		wantPurse(t, s, "wang", 700, 0)
 
-		totals := must[[]Total](t)(s.Totals(ctx, "canteen", "2026-11-23", "2026-11-23"))
+		totals := must[[]Total](t)(s.Totals(ctx, "canteen", day("2026-11-23"), day("2026-11-23")))
 		if len(totals) != 1 || totals[0] != (Total{Month: "2026-11", Revenue: 100, Subsidy: 0, Transactions: 6}) {
 			t.Errorf("totals %+v", totals)
 		}
-		drawer := must[Drawer](t)(s.Drawer(ctx, by("sun"), "2026-11-23"))
+		drawer := must[Drawer](t)(s.Drawer(ctx, by("sun"), day("2026-11-23")))
 		if drawer.Cash != 1_200-500+100 || len(drawer.Transactions) != 3 {
 			t.Errorf("drawer %+v", drawer)
 		}
@@ -380,7 +389,7 @@ func TestDesk(t *testing.T) {
 		_, err = s.Reverse(ctx, sun, back.ID, "back", "r3")
 		wantRefusal(t, err, RuleIrreversible)
 
-		drawer := must[Drawer](t)(s.Drawer(ctx, sun, "2026-11-23"))
+		drawer := must[Drawer](t)(s.Drawer(ctx, sun, day("2026-11-23")))
 		if drawer.Cash != MaxPurse || len(drawer.Transactions) != 8 || len(drawer.Actors) != 1 || drawer.Actors[0].Out != MaxPurse-100 {
 			t.Errorf("drawer %+v", drawer)
 		}
@@ -405,7 +414,7 @@ func TestReceiptsOfAYear(t *testing.T) {
 		a.Now = time.Date(2026, 12, 31, 16, 30, 0, 0, time.UTC)
 		s.mustTopUp(t, "li", 100)
 		first := must[Transaction](t)(s.TopUp(t.Context(), a, "li", 100, "new"))
-		if first.Receipt.String() != "2027-000001" || first.Day != "2027-01-01" {
+		if first.Receipt.String() != "2027-000001" || first.Day != day("2027-01-01") {
 			t.Errorf("%+v", first)
 		}
 	})
@@ -544,14 +553,14 @@ func TestConcurrentOnce(t *testing.T) {
 		wg.Wait()
 		wantPurse(t, s, "li", 700, 0)
 		wantPurse(t, s, "wang", 500, 0)
-		if d := must[Drawer](t)(s.Drawer(t.Context(), by("sun"), "2026-11-23")); d.Cash != 1_800 {
+		if d := must[Drawer](t)(s.Drawer(t.Context(), by("sun"), day("2026-11-23"))); d.Cash != 1_800 {
 			t.Errorf("the drawer has %d fen", d.Cash)
 		}
 	})
 }
 
 func TestYuan(t *testing.T) {
-	for text, want := range map[string]int64{"12": 1200, "12.5": 1250, " 12.50 元": 1250, "¥0.05": 5, "１２．３０": 1230, "0": 0, "1234567.89": 123456789} {
+	for text, want := range map[string]int64{"12": 1200, "12.5": 1250, " 12.50 元": 1250, "¥0.05": 5, "￥7": 700, "１２．３０": 1230, "0": 0, "1234567.89": 123456789} {
 		if fen, ok := parseYuan(text); !ok || fen != want {
 			t.Errorf("%q is %d, %v; want %d", text, fen, ok, want)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/utils/clock"
 
+	"github.com/linli-io/linli/internal/accounts"
 	"github.com/linli-io/linli/internal/booking"
 	"github.com/linli-io/linli/internal/host"
 	"github.com/linli-io/linli/internal/messages"
@@ -21,6 +22,7 @@ import (
 
 // services are all services that a community can run, by name.
 var services = map[string]func() (host.Service, error){
+	"accounts":  accounts.Service,
 	"booking":   booking.Service,
 	"messages":  messages.Service,
 	"portal":    portal.Service,

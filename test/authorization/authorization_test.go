@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/linli-io/linli/api/v1alpha1"
+	"github.com/linli-io/linli/internal/accounts"
 	"github.com/linli-io/linli/internal/booking"
 	"github.com/linli-io/linli/internal/host"
 	"github.com/linli-io/linli/internal/host/hosttest"
@@ -70,7 +71,7 @@ func table(t *testing.T) map[string][]string {
 func start(t *testing.T, name, uid string) *hosttest.Server {
 	t.Helper()
 	var services []host.Service
-	for _, open := range []func() (host.Service, error){portal.Service, booking.Service, messages.Service, residents.Service} {
+	for _, open := range []func() (host.Service, error){portal.Service, accounts.Service, booking.Service, messages.Service, residents.Service} {
 		s, err := open()
 		if err != nil {
 			t.Fatal(err)

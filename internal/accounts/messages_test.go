@@ -1,0 +1,11 @@
+package accounts
+
+import (
+	"testing"
+
+	"github.com/linli-io/linli/internal/web/webtest"
+)
+
+func TestMessages(t *testing.T) {
+	webtest.Messages(t, "messages", []string{"accounts."}, ".")
+}
