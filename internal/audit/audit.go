@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -76,27 +77,44 @@ type row struct {
 	Hash   string
 }
 
-// Append adds an entry in a transaction of database.DB.Write, as the last that
-// it does if it can: others who add one wait for the end of the transaction.
-// Unless the transaction is committed, there is no entry.
-func Append(ctx context.Context, tx bun.Tx, at time.Time, e Entry) error {
-	r, err := newRow(at, e)
-	if err != nil {
-		return fmt.Errorf("audit of %q: %w", e.Action, err)
+// maxTogether is how many entries are written in one statement at most.
+const maxTogether = 500
+
+// Append adds entries, in order, in a transaction of database.DB.Write, as the
+// last that it does if it can: others who add one wait for the end of the
+// transaction. Unless the transaction is committed, there is no entry.
+func Append(ctx context.Context, tx bun.Tx, at time.Time, entries ...Entry) error {
+	if len(entries) == 0 {
+		return nil
 	}
-	// Two who add at the same time do not see each other's entry. That both
+	rows := make([]row, len(entries))
+	for i, e := range entries {
+		var err error
+		if rows[i], err = newRow(at, e); err != nil {
+			return fmt.Errorf("audit of %q: %w", e.Action, err)
+		}
+	}
+	// Two who add at the same time do not see each other's entries. That both
 	// change the head keeps them apart: PostgreSQL lets the second of them begin
 	// again, with a serialization failure.
-	var before string
-	if err := tx.NewRaw("UPDATE audit_head SET seq = seq + 1 RETURNING seq, hash").Scan(ctx, &r.Seq, &before); err != nil {
-		return fmt.Errorf("audit of %q: head of the record: %w", e.Action, err)
+	var last int64
+	var hash string
+	err := tx.NewRaw("UPDATE audit_head SET seq = seq + ? RETURNING seq, hash", len(rows)).Scan(ctx, &last, &hash)
+	if err != nil {
+		return fmt.Errorf("audit of %q: head of the record: %w", entries[0].Action, err)
 	}
-	r.Hash = r.digest(before)
-	if _, err := tx.NewInsert().Model(&r).Exec(ctx); err != nil {
-		return fmt.Errorf("audit of %q: %w", e.Action, err)
+	for i := range rows {
+		rows[i].Seq = last - int64(len(rows)-1-i)
+		rows[i].Hash = rows[i].digest(hash)
+		hash = rows[i].Hash
 	}
-	if _, err := tx.NewRaw("UPDATE audit_head SET hash = ?", r.Hash).Exec(ctx); err != nil {
-		return fmt.Errorf("audit of %q: head of the record: %w", e.Action, err)
+	for some := range slices.Chunk(rows, maxTogether) {
+		if _, err := tx.NewInsert().Model(&some).Exec(ctx); err != nil {
+			return fmt.Errorf("audit of %q: %w", some[0].Action, err)
+		}
+	}
+	if _, err := tx.NewRaw("UPDATE audit_head SET hash = ?", hash).Exec(ctx); err != nil {
+		return fmt.Errorf("audit of %q: head of the record: %w", entries[0].Action, err)
 	}
 	return nil
 }
@@ -174,4 +192,20 @@ func About(ctx context.Context, db *database.DB, person string, limit int) ([]Re
 		records = append(records, record)
 	}
 	return records, nil
+}
+
+// Noted are the people about whom somebody has an entry of an action since a
+// moment, for who wants to note the same once a day and not each time.
+func Noted(ctx context.Context, db *database.DB, actor, action string, since time.Time) (map[string]bool, error) {
+	var people []string
+	err := db.Reader().NewSelect().Model((*row)(nil)).Distinct().Column("person").
+		Where("actor = ? AND action = ? AND at >= ? AND person <> ''", actor, action, since.UnixMilli()).Scan(ctx, &people)
+	if err != nil {
+		return nil, fmt.Errorf("audit of what somebody did: %w", err)
+	}
+	noted := make(map[string]bool, len(people))
+	for _, p := range people {
+		noted[p] = true
+	}
+	return noted, nil
 }

@@ -243,3 +243,66 @@ func TestHeadIsReadAsWritten(t *testing.T) {
 		}
 	}
 }
+
+// Entries that are added together make the chain that they make one by one,
+// also when they are more than one statement takes.
+func TestTogether(t *testing.T) {
+	databasetest.Each(t, migrations(t), func(t *testing.T, db *database.DB) {
+		const n = 1203
+		entries := make([]audit.Entry, n)
+		for i := range entries {
+			entries[i] = audit.Entry{Action: "a", Actor: "desk", Person: fmt.Sprint("person-", i%3), Object: fmt.Sprint(i)}
+		}
+		write := func(entries ...audit.Entry) error {
+			return db.Write(t.Context(), func(ctx context.Context, tx bun.Tx) error { return audit.Append(ctx, tx, noon, entries...) })
+		}
+		for _, some := range [][]audit.Entry{entries[:1], nil, entries[1:]} {
+			if err := write(some...); err != nil {
+				t.Fatal(err)
+			}
+		}
+		together := verify(t, db)
+		if together.Entries != n || together.Bad != nil {
+			t.Errorf("added together: %+v, %+v", together, together.Bad)
+		}
+		about, err := audit.About(t.Context(), db, "person-0", n)
+		if err != nil || len(about) != n/3 || about[0].Object != "1200" {
+			t.Errorf("about person-0: %d, %v", len(about), err)
+		}
+		exec(t, db, "DELETE FROM audit", "UPDATE audit_head SET seq = 0, hash = ''")
+		for _, e := range entries {
+			if err := add(t.Context(), db, e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if one := verify(t, db); one.Head != together.Head {
+			t.Errorf("the head is %v one by one and %v together", one.Head, together.Head)
+		}
+		if err := write(entries[0], audit.Entry{Action: "a"}); err == nil {
+			t.Error("an entry without an actor was added with another")
+		}
+		if r := verify(t, db); r.Entries != n {
+			t.Errorf("after a write that failed: %+v", r)
+		}
+	})
+}
+
+// What somebody has noted is about them, of this action and since then.
+func TestNoted(t *testing.T) {
+	databasetest.Each(t, migrations(t), func(t *testing.T, db *database.DB) {
+		for _, e := range []audit.Entry{
+			{Action: "list", Actor: "sun", Person: "wang"}, {Action: "list", Actor: "sun", Person: "wang"}, {Action: "list", Actor: "sun"},
+			{Action: "list", Actor: "zhou", Person: "li"}, {Action: "view", Actor: "sun", Person: "zhao"},
+		} {
+			if err := add(t.Context(), db, e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for since, want := range map[time.Time]int{noon: 1, noon.Add(time.Millisecond): 0} {
+			noted, err := audit.Noted(t.Context(), db, "sun", "list", since)
+			if err != nil || len(noted) != want || want > 0 && !noted["wang"] {
+				t.Errorf("since %s: %v, %v", since, noted, err)
+			}
+		}
+	})
+}
