@@ -53,9 +53,9 @@ func (s *Store) Advance(ctx context.Context, now time.Time, loc *time.Location) 
 }
 
 // settle ends a booking whose time to be answered or checked in is over.
-func (s *Store) settle(ctx context.Context, id uuid.UUID, now time.Time, loc *time.Location) (Booking, bool, error) {
+func (s *Store) settle(ctx context.Context, id uuid.UUID, now time.Time, loc *time.Location) (b Booking, changed bool, err error) {
 	a := Act{Reach: Reach{Staff: true}, ID: id, Now: now, Location: loc}
-	return s.act(ctx, a, func(ctx context.Context, tx bun.Tx, _ Venue, b Booking) (Booking, error) {
+	ending := func(ctx context.Context, tx bun.Tx, _ Venue, b Booking) (Booking, error) {
 		if b.DueAt.IsZero() || b.DueAt.After(now) {
 			return b, nil // somebody else was faster
 		}
@@ -63,7 +63,12 @@ func (s *Store) settle(ctx context.Context, id uuid.UUID, now time.Time, loc *ti
 			return end(ctx, tx, b, StateReleased, "", now)
 		}
 		return end(ctx, tx, b, StateExpired, "", now)
+	}
+	err = s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		_, b, changed, err = s.actIn(ctx, tx, a, ending)
+		return err
 	})
+	return b, changed, err
 }
 
 // advanceWaiting ends waiting for what has begun, and looks at every venue for

@@ -161,7 +161,7 @@ type closureInput struct {
 func (s *service) deleteClosure(ctx context.Context, in *closureInput) (*struct{}, error) {
 	id, err := parseID(in.ID)
 	if err == nil {
-		err = s.store.Reopen(ctx, id, s.clock.Now(), s.location())
+		err = s.store.Reopen(ctx, s.staffAct(ctx, id))
 	}
 	if err != nil {
 		return nil, s.problem(ctx, err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
 
 	"github.com/linli-io/linli/api/v1alpha1"
 	"github.com/linli-io/linli/internal/identity"
@@ -148,7 +149,7 @@ func (s *service) putVenue(ctx context.Context, in *putVenueInput) (*venueSpecOu
 	if _, err := ParseVenue(spec); err != nil {
 		return nil, invalid("body", nil, err.Error())
 	}
-	if err := s.store.SaveVenue(ctx, spec); err != nil {
+	if err := s.store.SaveVenue(ctx, s.staffAct(ctx, uuid.Nil), spec); err != nil {
 		return nil, s.problem(ctx, err)
 	}
 	return s.getVenue(ctx, &in.VenueInput)
@@ -158,7 +159,7 @@ func (s *service) retireVenue(ctx context.Context, in *VenueInput) (*struct{}, e
 	if err := s.ownVenues(); err != nil {
 		return nil, err
 	}
-	if err := s.store.RetireVenue(ctx, in.Venue, s.clock.Now()); err != nil {
+	if err := s.store.RetireVenue(ctx, s.staffAct(ctx, uuid.Nil), in.Venue); err != nil {
 		return nil, s.problem(ctx, err)
 	}
 	return nil, nil
@@ -193,6 +194,9 @@ func (s *service) listMembers(ctx context.Context, in *VenueInput) (*listMembers
 		return nil, s.problem(ctx, err)
 	}
 	members, err := s.store.Members(ctx, in.Venue)
+	if err == nil {
+		err = s.look(ctx, Look{what: actionMembersView, object: in.Venue, people: membersOf(members)})
+	}
 	if err != nil {
 		return nil, s.problem(ctx, err)
 	}
@@ -223,7 +227,7 @@ func (s *service) putMember(ctx context.Context, in *memberInput) (*struct{}, er
 }
 
 func (s *service) removeMember(ctx context.Context, in *memberInput) (*struct{}, error) {
-	if err := s.store.RemoveMember(ctx, in.Venue, in.Person); err != nil {
+	if err := s.store.RemoveMember(ctx, s.staffAct(ctx, uuid.Nil), in.Venue, in.Person); err != nil {
 		return nil, s.problem(ctx, err)
 	}
 	return nil, nil
@@ -237,15 +241,16 @@ type doorCodeOutput struct {
 }
 
 func (s *service) getDoorCode(ctx context.Context, in *VenueInput) (*doorCodeOutput, error) {
-	return s.doorCode(ctx, in.Venue, false)
+	code, err := s.store.DoorCode(ctx, in.Venue)
+	return s.doorCode(ctx, in.Venue, code, err)
 }
 
 func (s *service) renewDoorCode(ctx context.Context, in *VenueInput) (*doorCodeOutput, error) {
-	return s.doorCode(ctx, in.Venue, true)
+	code, err := s.store.RenewDoorCode(ctx, s.staffAct(ctx, uuid.Nil), in.Venue)
+	return s.doorCode(ctx, in.Venue, code, err)
 }
 
-func (s *service) doorCode(ctx context.Context, venue string, renew bool) (*doorCodeOutput, error) {
-	code, err := s.store.DoorCode(ctx, venue, renew)
+func (s *service) doorCode(ctx context.Context, venue, code string, err error) (*doorCodeOutput, error) {
 	if err != nil {
 		return nil, s.problem(ctx, err)
 	}

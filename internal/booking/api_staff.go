@@ -117,6 +117,9 @@ func (s *service) deskBoard(ctx context.Context, in *staffDayInput) (*staffBoard
 		return nil, err
 	}
 	bookings, err := s.store.Board(ctx, day)
+	if err == nil {
+		err = s.look(ctx, Look{what: actionDayView, object: day.String(), people: peopleOf(bookings)})
+	}
 	if err != nil {
 		return nil, s.problem(ctx, err)
 	}
@@ -134,6 +137,9 @@ type staffRequestsOutput struct {
 
 func (s *service) deskRequests(ctx context.Context, _ *struct{}) (*staffRequestsOutput, error) {
 	bookings, err := s.store.Requested(ctx)
+	if err == nil {
+		err = s.look(ctx, Look{what: actionRequestsView, people: peopleOf(bookings)})
+	}
 	if err != nil {
 		return nil, s.problem(ctx, err)
 	}
@@ -259,7 +265,13 @@ func (s *service) deskOn(ctx context.Context, in BookingInput, do func(Act) (Boo
 }
 
 func (s *service) deskGet(ctx context.Context, in *BookingInput) (*staffBookingOutput, error) {
-	return s.deskOn(ctx, *in, func(a Act) (Booking, error) { return s.store.Booking(ctx, a.Reach, a.ID) })
+	return s.deskOn(ctx, *in, func(a Act) (Booking, error) {
+		b, err := s.store.Booking(ctx, a.Reach, a.ID)
+		if err != nil {
+			return b, err
+		}
+		return b, s.store.See(ctx, a, b)
+	})
 }
 
 func (s *service) deskChange(ctx context.Context, in *changeBookingInput) (*staffBookingOutput, error) {

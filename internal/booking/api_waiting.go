@@ -177,6 +177,9 @@ func (s *service) deskWaiting(ctx context.Context, in *staffDayInput) (*staffWai
 	if err != nil {
 		return nil, s.problem(ctx, err)
 	}
+	if err := s.look(ctx, Look{what: actionWaitingView, object: day.String(), people: waitingPeople(entries)}); err != nil {
+		return nil, s.problem(ctx, err)
+	}
 	attendants, err := s.store.Attendants(ctx)
 	if err != nil {
 		return nil, s.problem(ctx, err)

@@ -13,7 +13,7 @@ import (
 // save changes a venue.
 func save(t testing.TB, s *Store, v v1alpha1.Venue) {
 	t.Helper()
-	if err := s.SaveVenue(t.Context(), v); err != nil {
+	if err := s.SaveVenue(t.Context(), byStaff(t, uuid.Nil, moment(t, monday)), v); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -272,7 +272,7 @@ func TestPresent(t *testing.T) {
 		}
 		checkSettled(t, s, oclock(t, "09:20"))
 		// A closure that has passed is in nobody's way.
-		if _, _, _, err := s.Close(t.Context(), ClosureOrder{Closure: Closure{Venue: "study", Slot: Slot{oclock(t, "10:00"), oclock(t, "10:15")}}, Now: oclock(t, "09:30"), Location: o.Location}); err != nil {
+		if _, _, _, err := s.Close(t.Context(), ClosureOrder{Closure: Closure{Venue: "study", Slot: Slot{oclock(t, "10:00"), oclock(t, "10:15")}, By: "desk"}, Now: oclock(t, "09:30"), Location: o.Location}); err != nil {
 			t.Fatal(err)
 		}
 		late := door("li", 10)
@@ -289,11 +289,11 @@ func TestCheckIn(t *testing.T) {
 		room := musicRoom()
 		room.NoShowMinutes = 15
 		save(t, s, room)
-		code, err := s.DoorCode(t.Context(), "music", false)
+		code, err := s.DoorCode(t.Context(), "music")
 		if err != nil || len(code) != doorCodeDigits {
 			t.Fatalf("code %q, %v", code, err)
 		}
-		if again, err := s.DoorCode(t.Context(), "music", false); err != nil || again != code {
+		if again, err := s.DoorCode(t.Context(), "music"); err != nil || again != code {
 			t.Errorf("code %q, then %q, %v", code, again, err)
 		}
 		made := book1(t, s, at(t, "music", "li", 9))
@@ -313,7 +313,7 @@ func TestCheckIn(t *testing.T) {
 		}
 		// A new code makes the old one worth nothing; a venue whose code nobody
 		// has asked for lets nobody in with an empty one.
-		fresh, err := s.DoorCode(t.Context(), "music", true)
+		fresh, err := s.RenewDoorCode(t.Context(), byStaff(t, uuid.Nil, made.Start), "music")
 		if err != nil || fresh == code {
 			t.Errorf("renewed %q to %q, %v", code, fresh, err)
 		}
@@ -322,7 +322,7 @@ func TestCheckIn(t *testing.T) {
 		wantRefusal(t, err, RuleWrongCode)
 		_, _, err = s.CheckIn(t.Context(), act(t, "wang", study.ID, study.Start), "")
 		wantRefusal(t, err, RuleWrongCode)
-		if _, err := s.DoorCode(t.Context(), "pool", false); !errors.Is(err, ErrNotFound) {
+		if _, err := s.DoorCode(t.Context(), "pool"); !errors.Is(err, ErrNotFound) {
 			t.Errorf("the door of no venue: %v", err)
 		}
 		checkInvariants(t, s)

@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/uptrace/bun"
+
+	"github.com/linli-io/linli/internal/audit"
 )
 
 // maxAffected is how many bookings one closure may touch, so that nobody else
@@ -57,7 +61,8 @@ func (s *Store) Close(ctx context.Context, o ClosureOrder) (c Closure, affected 
 		return err
 	})
 	if errors.Is(err, errUndone) {
-		return c, affected, false, nil
+		// Who would be affected is shown although nothing is kept.
+		return c, affected, false, s.LookOver(ctx, o.act(), Look{what: actionClosureTry, object: o.Venue, people: affectedPeople(affected)})
 	}
 	return c, affected, replayed, err
 }
@@ -76,8 +81,11 @@ func (s *Store) closeOnce(ctx context.Context, tx bun.Tx, o ClosureOrder) (c Clo
 			if err != nil {
 				return c, nil, false, err
 			}
-			c, affected, err = closureIn(ctx, tx, known)
-			return c, affected, true, err
+			if c, affected, err = closureIn(ctx, tx, known); err != nil {
+				return c, affected, true, err
+			}
+			seen := o.act().entries(actionClosureView, actionPrinted, c.ID.String(), affectedPeople(affected))
+			return c, affected, true, audit.Append(ctx, tx, o.Now, seen...)
 		}
 		if err != nil {
 			return c, nil, false, err
@@ -140,7 +148,26 @@ func (s *Store) closeVenue(ctx context.Context, tx bun.Tx, id uuid.UUID, o Closu
 	if err := s.promote(ctx, tx, v, nil, o.Now, o.Location); err != nil {
 		return Closure{}, nil, err
 	}
-	return row.closure(), affected, nil
+	return row.closure(), affected, o.note(ctx, tx, id, affected)
+}
+
+// act is the order as what a member of staff does.
+func (o ClosureOrder) act() Act {
+	return Act{Reach: Reach{Actor: o.By, Staff: true}, Now: o.Now, Location: o.Location}
+}
+
+// note audits a closure, and what it did to each booking.
+func (o ClosureOrder) note(ctx context.Context, tx bun.Tx, id uuid.UUID, affected []Affected) error {
+	detail := map[string]string{"venue": o.Venue, "place": strconv.Itoa(o.Place), "bookings": strconv.Itoa(len(affected))}
+	entries := []audit.Entry{o.act().entry(actionClose, "", id.String(), detail)}
+	for _, a := range affected {
+		what, detail := actionCloseCancel, map[string]string{"venue": o.Venue, "closure": id.String()}
+		if a.After.Live() {
+			what, detail["fields"] = actionCloseMove, strings.Join(moved(a.Before, a.After), ",")
+		}
+		entries = append(entries, o.act().entry(what, a.Before.Person, a.Before.ID.String(), detail))
+	}
+	return audit.Append(ctx, tx, o.Now, entries...)
 }
 
 // affectedRow is a booking that gave way to a closure, as it was before.
@@ -291,9 +318,20 @@ func takenOthers(ctx context.Context, tx bun.Tx, venue string, from, to time.Tim
 	return taken, nil
 }
 
+// Ahead is how many live bookings a place of a venue has from a moment on.
+func (s *Store) Ahead(ctx context.Context, venue string, place int, now time.Time) (int, error) {
+	n, err := s.db.Reader().NewSelect().Model((*bookingRow)(nil)).
+		Where("venue = ? AND place = ? AND end_at > ? AND ended_at IS NULL", venue, place, now.Unix()).Count(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("counting the bookings ahead at venue %q: %w", venue, err)
+	}
+	return int(n), nil
+}
+
 // Reopen ends a closure before its time, and offers the free places to those
 // who wait. Reopening again is no error.
-func (s *Store) Reopen(ctx context.Context, id uuid.UUID, now time.Time, loc *time.Location) error {
+func (s *Store) Reopen(ctx context.Context, a Act) error {
+	id, now, loc := a.ID, a.Now, a.Location
 	return s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
 		var rows []closureRow
 		if err := tx.NewSelect().Model(&rows).Where("id = ?", id).Scan(ctx); err != nil {
@@ -312,6 +350,9 @@ func (s *Store) Reopen(ctx context.Context, id uuid.UUID, now time.Time, loc *ti
 		if err != nil {
 			return err
 		}
-		return s.promote(ctx, tx, v, &freed{Slot: rows[0].closure().Slot}, now, loc)
+		if err := s.promote(ctx, tx, v, &freed{Slot: rows[0].closure().Slot}, now, loc); err != nil {
+			return err
+		}
+		return a.note(ctx, tx, actionReopen, "", id.String(), map[string]string{"venue": v.Name})
 	})
 }

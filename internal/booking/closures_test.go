@@ -136,7 +136,7 @@ func TestCloseRefused(t *testing.T) {
 				t.Errorf("place %d of %s: %v", o.Place, o.Venue, err)
 			}
 		}
-		if err := s.Reopen(t.Context(), uuid.New(), moment(t, monday), zone(t, "Asia/Shanghai")); !errors.Is(err, ErrNotFound) {
+		if err := s.Reopen(t.Context(), byStaff(t, uuid.New(), moment(t, monday))); !errors.Is(err, ErrNotFound) {
 			t.Errorf("reopened after no closure: %v", err)
 		}
 	})
@@ -268,7 +268,7 @@ func TestCloseWhatRunsAndWaits(t *testing.T) {
 			t.Errorf("waits again: %+v", again)
 		}
 		checkInvariants(t, s)
-		if err := s.Reopen(t.Context(), c.ID, o.Now, o.Location); err != nil {
+		if err := s.Reopen(t.Context(), byStaff(t, c.ID, o.Now)); err != nil {
 			t.Fatal(err)
 		}
 		entryIs(t, s, e.ID, EntryOffered)
@@ -313,7 +313,7 @@ func TestReopenPromotes(t *testing.T) {
 			t.Errorf("joined again: %s, not %s", again.ID, e.ID)
 		}
 		for range 2 { // again is no error
-			if err := s.Reopen(t.Context(), c.ID, o.Now, o.Location); err != nil {
+			if err := s.Reopen(t.Context(), byStaff(t, c.ID, o.Now)); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -14,11 +14,11 @@ func TestCheckInByCode(t *testing.T) {
 		// Before anybody has asked for a code there is none, not an empty one.
 		_, _, err := s.CheckIn(t.Context(), act(t, "li", b.ID, now), "")
 		wantRefusal(t, err, RuleWrongCode)
-		code, err := s.DoorCode(t.Context(), "music", false)
+		code, err := s.DoorCode(t.Context(), "music")
 		if err != nil || len(code) != doorCodeDigits {
 			t.Fatalf("door code %q, %v", code, err)
 		}
-		if again, err := s.DoorCode(t.Context(), "music", false); err != nil || again != code {
+		if again, err := s.DoorCode(t.Context(), "music"); err != nil || again != code {
 			t.Errorf("the code is %q at first, then %q, %v", code, again, err)
 		}
 		_, _, err = s.CheckIn(t.Context(), act(t, "li", b.ID, b.Start.Add(-time.Hour)), code)
@@ -33,7 +33,7 @@ func TestCheckInByCode(t *testing.T) {
 			}
 			b = in
 		}
-		if _, err := s.DoorCode(t.Context(), "music", true); err != nil {
+		if _, err := s.RenewDoorCode(t.Context(), byStaff(t, b.ID, now), "music"); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.CheckCode(t.Context(), "pool", "li", code, now); !errors.Is(err, ErrNotFound) {
@@ -47,7 +47,7 @@ func TestCheckInByCode(t *testing.T) {
 func TestCodesCannotBeGuessed(t *testing.T) {
 	eachStore(t, func(t *testing.T, s *Store) {
 		now := moment(t, monday)
-		code, err := s.DoorCode(t.Context(), "music", false)
+		code, err := s.DoorCode(t.Context(), "music")
 		if err != nil {
 			t.Fatal(err)
 		}

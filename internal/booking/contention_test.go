@@ -151,7 +151,7 @@ func TestConcurrentIdempotencyKey(t *testing.T) {
 // at the same time while time goes by. In the end everything agrees, and
 // nothing that was acknowledged is lost.
 func TestEverythingAtOnce(t *testing.T) {
-	databasetest.Each(t, migrations(t), func(t *testing.T, db *database.DB) {
+	databasetest.EachWith(t, migrations(t), libraries, func(t *testing.T, db *database.DB) {
 		s := NewStore(db)
 		crowd := &crowd{s: s, loc: zone(t, "Asia/Shanghai"), begin: moment(t, monday), seen: map[uuid.UUID]int{}}
 		if err := s.SyncVenues(t.Context(), v1alpha1.ManagedByManifest, smallVenues(), crowd.begin); err != nil {
@@ -268,7 +268,7 @@ func (c *crowd) deed(t *testing.T, random *rand.Rand, person string) error {
 		return err
 	case 10:
 		closure, affected, _, err := c.s.Close(ctx, ClosureOrder{
-			Closure: Closure{Venue: o.Venue, Place: o.Place, Slot: Slot{start, start.Add(30 * time.Minute)}}, Move: o.Staff, Now: now, Location: c.loc,
+			Closure: Closure{Venue: o.Venue, Place: o.Place, Slot: Slot{start, start.Add(30 * time.Minute)}, By: "desk"}, Move: o.Staff, Now: now, Location: c.loc,
 		})
 		if err != nil {
 			return err
@@ -276,14 +276,14 @@ func (c *crowd) deed(t *testing.T, random *rand.Rand, person string) error {
 		for _, gone := range affected {
 			err = errors.Join(err, c.answered(nil, gone.After))
 		}
-		return errors.Join(err, c.s.Reopen(ctx, closure.ID, now, c.loc))
+		return errors.Join(err, c.s.Reopen(ctx, Act{Reach: Reach{Actor: "desk", Staff: true}, ID: closure.ID, Now: now, Location: c.loc}))
 	case 11:
 		_, err = c.s.Advance(ctx, now, c.loc)
 		return err
 	case 12:
 		v := smallVenues()[1]
 		v.Seats = int32(2 + random.IntN(2))
-		return c.s.SaveVenue(ctx, v)
+		return c.s.SaveVenue(ctx, Act{Reach: Reach{Actor: "desk", Staff: true}, ID: uuid.Nil, Now: now, Location: c.loc}, v)
 	}
 	return c.answered(err, b)
 }
@@ -313,7 +313,7 @@ DROP TABLE cells;
 	if err != nil {
 		t.Fatal(err)
 	}
-	databasetest.Each(t, files, func(t *testing.T, db *database.DB) {
+	databasetest.EachWith(t, files, libraries, func(t *testing.T, db *database.DB) {
 		s := NewStore(db)
 		if err := s.SyncVenues(t.Context(), v1alpha1.ManagedByManifest, []v1alpha1.Venue{musicRoom()}, moment(t, monday)); err != nil {
 			t.Fatal(err)

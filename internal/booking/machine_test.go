@@ -21,7 +21,7 @@ import (
 // TestAnySequenceOfOperations has residents and staff do anything in any order
 // while time goes by, and looks after each step at all that there is.
 func TestAnySequenceOfOperations(t *testing.T) {
-	databasetest.Each(t, migrations(t), func(t *testing.T, db *database.DB) {
+	databasetest.EachWith(t, migrations(t), libraries, func(t *testing.T, db *database.DB) {
 		set(t, "rapid.steps", "50")
 		if db.Engine() == database.Postgres {
 			set(t, "rapid.checks", "15")
@@ -108,7 +108,7 @@ func (m *machine) begin(t *rapid.T) {
 	}
 	for _, p := range []string{"p1", "p2"} {
 		if err == nil {
-			err = m.s.AddMember(m.ctx, Member{Venue: "hall", Person: p, AddedAt: m.now})
+			err = m.s.AddMember(m.ctx, Member{Venue: "hall", Person: p, AddedBy: "desk", AddedAt: m.now})
 		}
 	}
 	if err != nil {
@@ -479,12 +479,17 @@ func (m *machine) offered(booking uuid.UUID) (Entry, bool) {
 	return m.before.entries[i], true
 }
 
+// desk is an act of the front desk.
+func (m *machine) desk(id uuid.UUID) Act {
+	return Act{Reach: Reach{Actor: "desk", Staff: true}, ID: id, Now: m.now, Location: m.loc}
+}
+
 func (m *machine) reopen(t *rapid.T) {
 	if len(m.before.closures) == 0 {
 		t.Skip("there is none")
 	}
 	c := m.before.closures[rapid.IntRange(0, len(m.before.closures)-1).Draw(t, "closure")]
-	if err := m.s.Reopen(m.ctx, c.ID, m.now, m.loc); err != nil {
+	if err := m.s.Reopen(m.ctx, m.desk(c.ID)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -508,7 +513,7 @@ func (m *machine) saveVenue(t *rapid.T) {
 	case "hall":
 		v.MinNoticeMinutes = rapid.SampledFrom([]int32{0, 30, 120}).Draw(t, "notice")
 	}
-	if err := m.s.SaveVenue(m.ctx, v); err != nil {
+	if err := m.s.SaveVenue(m.ctx, m.desk(uuid.Nil), v); err != nil {
 		t.Fatal(err)
 	}
 	m.stale = true
@@ -520,7 +525,7 @@ func (m *machine) retireVenue(t *rapid.T) {
 	}
 	v := smallVenues()[rapid.IntRange(0, 3).Draw(t, "venue")].Name
 	live := slices.ContainsFunc(m.before.bookings, func(b Booking) bool { return b.Live() && b.Venue == v && b.End.After(m.now) })
-	if err := m.s.RetireVenue(m.ctx, v, m.now); live != errors.Is(err, ErrInUse) || err != nil && !live && !errors.Is(err, ErrNotFound) {
+	if err := m.s.RetireVenue(m.ctx, m.desk(uuid.Nil), v); live != errors.Is(err, ErrInUse) || err != nil && !live && !errors.Is(err, ErrNotFound) {
 		t.Fatalf("retired %s with bookings %v: %v", v, live, err)
 	}
 }
@@ -528,9 +533,9 @@ func (m *machine) retireVenue(t *rapid.T) {
 func (m *machine) member(t *rapid.T) {
 	p := anyPerson.Draw(t, "person")
 	m.stale = true
-	err := m.s.RemoveMember(m.ctx, "hall", p)
+	err := m.s.RemoveMember(m.ctx, m.desk(uuid.Nil), "hall", p)
 	if often.Draw(t, "is") {
-		err = m.s.AddMember(m.ctx, Member{Venue: "hall", Person: p, AddedAt: m.now})
+		err = m.s.AddMember(m.ctx, Member{Venue: "hall", Person: p, AddedBy: "desk", AddedAt: m.now})
 	}
 	if err != nil {
 		t.Fatal(err)

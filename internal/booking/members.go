@@ -51,6 +51,15 @@ func (s *Store) Members(ctx context.Context, venue string) ([]Member, error) {
 	return members, nil
 }
 
+// membersOf are who the members are.
+func membersOf(members []Member) []string {
+	people := make([]string, len(members))
+	for i, m := range members {
+		people[i] = m.Person
+	}
+	return people
+}
+
 // AddMember puts a person on a venue's list. Adding again is no error.
 func (s *Store) AddMember(ctx context.Context, m Member) error {
 	return s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
@@ -58,20 +67,29 @@ func (s *Store) AddMember(ctx context.Context, m Member) error {
 			return err
 		}
 		row := memberRow{Venue: m.Venue, Person: m.Person, Name: m.Name, AddedBy: m.AddedBy, AddedAt: m.AddedAt.Unix()}
-		if _, err := tx.NewInsert().Model(&row).On("CONFLICT DO NOTHING").Exec(ctx); err != nil {
+		added, err := tx.NewInsert().Model(&row).On("CONFLICT DO NOTHING").Exec(ctx)
+		if err != nil {
 			return fmt.Errorf("adding a member to venue %q: %w", m.Venue, err)
 		}
-		return nil
+		if n, err := added.RowsAffected(); err != nil || n == 0 {
+			return err
+		}
+		a := Act{Reach: Reach{Actor: m.AddedBy, Staff: true}, Now: m.AddedAt}
+		return a.note(ctx, tx, actionMemberAdd, m.Person, m.Venue, nil)
 	})
 }
 
 // RemoveMember takes a person off a venue's list; bookings stay. Removing
 // again is no error.
-func (s *Store) RemoveMember(ctx context.Context, venue, person string) error {
+func (s *Store) RemoveMember(ctx context.Context, a Act, venue, person string) error {
 	return s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
-		if _, err := tx.NewDelete().Model((*memberRow)(nil)).Where("venue = ? AND person = ?", venue, person).Exec(ctx); err != nil {
+		removed, err := tx.NewDelete().Model((*memberRow)(nil)).Where("venue = ? AND person = ?", venue, person).Exec(ctx)
+		if err != nil {
 			return fmt.Errorf("removing a member of venue %q: %w", venue, err)
 		}
-		return nil
+		if n, err := removed.RowsAffected(); err != nil || n == 0 {
+			return err
+		}
+		return a.note(ctx, tx, actionMemberRemove, person, venue, nil)
 	})
 }

@@ -152,7 +152,6 @@ func TestNewsOfASeries(t *testing.T) {
 
 // What cannot be told does not happen, and what does not happen is not told.
 func TestNewsAndChangeTogether(t *testing.T) {
-	libraries := map[string]func() (fs.FS, error){notify.Name: notify.Migrations}
 	databasetest.EachWith(t, migrations(t), libraries, func(t *testing.T, db *database.DB) {
 		s := NewStore(db)
 		if err := s.SyncVenues(t.Context(), v1alpha1.ManagedByManifest, []v1alpha1.Venue{studyRoom()}, moment(t, monday)); err != nil {

@@ -47,6 +47,11 @@ type Order struct {
 	Location *time.Location
 }
 
+// act is the order as what a member of staff does.
+func (o Order) act() Act {
+	return Act{Reach: Reach{Actor: o.BookedBy, Staff: true}, Now: o.Now, Location: o.Location}
+}
+
 // digest tells orders under one key apart.
 func (o Order) digest() string {
 	return digest("%q %d %d %d %q %q", o.Venue, o.Start.Unix(), o.End.Unix(), o.Place, o.Note, o.Person)
@@ -88,8 +93,10 @@ func (s *Store) Book(ctx context.Context, o Order) (b Booking, replayed bool, er
 			return Booking{}, false, err
 		}
 		err = s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
-			b, err = book(ctx, tx, o, v, known)
-			return err
+			if b, err = book(ctx, tx, o, v, known); err != nil || !o.Staff {
+				return err
+			}
+			return o.act().note(ctx, tx, actionBook, b.Person, b.ID.String(), map[string]string{"venue": b.Venue})
 		})
 		if err == nil {
 			return b, false, nil
@@ -98,6 +105,9 @@ func (s *Store) Book(ctx context.Context, o Order) (b Booking, replayed bool, er
 		// before, so that this is looked for last.
 		if _, refused := errors.AsType[*Refusal](err); o.Key != "" && (refused || errors.Is(err, ErrTaken) || errors.Is(err, errKeyUsed)) {
 			b, err := s.madeUnder(ctx, o)
+			if err == nil && o.Staff {
+				err = s.See(ctx, o.act(), b)
+			}
 			if !errors.Is(err, errKeyNew) {
 				return b, err == nil, err
 			}
@@ -213,11 +223,15 @@ type Act struct {
 // change is what an act makes of a booking at its venue.
 type change func(ctx context.Context, tx bun.Tx, v Venue, b Booking) (Booking, error)
 
-// act has f change a booking in a transaction of its own.
-func (s *Store) act(ctx context.Context, a Act, f change) (b Booking, changed bool, err error) {
+// act has f change a booking in a transaction of its own, in which that is
+// audited as what if the staff do it.
+func (s *Store) act(ctx context.Context, a Act, what action, f change) (b Booking, changed bool, err error) {
 	err = s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
-		b, changed, err = s.actIn(ctx, tx, a, f)
-		return err
+		var before Booking
+		if before, b, changed, err = s.actIn(ctx, tx, a, f); err != nil || !a.Staff {
+			return err
+		}
+		return a.noteBooking(ctx, tx, what, before, b)
 	})
 	if err != nil {
 		return Booking{}, false, err
@@ -227,35 +241,34 @@ func (s *Store) act(ctx context.Context, a Act, f change) (b Booking, changed bo
 
 // actIn loads a booking and its venue, has f change it, tells of that, and
 // offers to those who wait what became free by it.
-func (s *Store) actIn(ctx context.Context, tx bun.Tx, a Act, f change) (b Booking, changed bool, err error) {
-	before, err := bookingIn(ctx, tx, a.Reach, a.ID)
-	if err != nil {
-		return before, false, err
+func (s *Store) actIn(ctx context.Context, tx bun.Tx, a Act, f change) (before, b Booking, changed bool, err error) {
+	if before, err = bookingIn(ctx, tx, a.Reach, a.ID); err != nil {
+		return before, before, false, err
 	}
 	v, err := knownVenueIn(ctx, in(tx), before.Venue, a.Now)
 	if err != nil {
-		return before, false, err
+		return before, before, false, err
 	}
 	if b, err = f(ctx, tx, v, before); err != nil || b == before {
-		return b, false, err
+		return before, b, false, err
 	}
 	if kind, ok := newsOf(a, before, b); ok {
 		if err := s.tell(ctx, tx, News{Kind: kind, Venue: v, Before: before, After: b, Now: a.Now}); err != nil {
-			return b, false, err
+			return before, b, false, err
 		}
 	}
 	if before.Live() && b.Live() && b.Place == before.Place && b.Slot == before.Slot {
-		return b, true, nil
+		return before, b, true, nil
 	}
 	freed := freed{Slot: Slot{before.Start, before.busyUntil}, person: before.Person}
-	return b, true, s.promote(ctx, tx, v, &freed, a.Now, a.Location)
+	return before, b, true, s.promote(ctx, tx, v, &freed, a.Now, a.Location)
 }
 
 // Cancel cancels a booking, or declines an offer, and frees its place.
 // Cancelling again is no error and leaves changed false. It returns
 // ErrNotFound, or a *Refusal if it is too late.
 func (s *Store) Cancel(ctx context.Context, a Act, reason string) (b Booking, changed bool, err error) {
-	return s.act(ctx, a, cancelling(a, reason))
+	return s.act(ctx, a, actionCancel, cancelling(a, reason))
 }
 
 func cancelling(a Act, reason string) change {
@@ -275,7 +288,7 @@ func cancelling(a Act, reason string) change {
 // needs it again, unless the staff change it. Who has checked in and changes
 // the start checks in again.
 func (s *Store) Change(ctx context.Context, a Act, p Party, to Request) (b Booking, changed bool, err error) {
-	return s.act(ctx, a, func(ctx context.Context, tx bun.Tx, v Venue, b Booking) (Booking, error) {
+	return s.act(ctx, a, actionChange, func(ctx context.Context, tx bun.Tx, v Venue, b Booking) (Booking, error) {
 		if b.State != StateBooked && b.State != StateRequested {
 			return b, refuse(RuleNotLive, 0, "the booking is %s", b.State)
 		}
@@ -318,7 +331,7 @@ func rehold(ctx context.Context, tx bun.Tx, v Venue, b Booking, to Slot, wanted 
 // Accept takes an offer from the waiting list. Accepting again is no error and
 // leaves changed false.
 func (s *Store) Accept(ctx context.Context, a Act) (b Booking, changed bool, err error) {
-	return s.act(ctx, a, func(ctx context.Context, tx bun.Tx, v Venue, b Booking) (Booking, error) {
+	return s.act(ctx, a, actionAccept, func(ctx context.Context, tx bun.Tx, v Venue, b Booking) (Booking, error) {
 		if b.State == StateBooked || b.State == StateRequested {
 			return b, nil
 		}
@@ -336,7 +349,7 @@ func (s *Store) Accept(ctx context.Context, a Act) (b Booking, changed bool, err
 
 // Approve grants a request. Approving again is no error.
 func (s *Store) Approve(ctx context.Context, a Act) (b Booking, changed bool, err error) {
-	return s.act(ctx, a, func(ctx context.Context, tx bun.Tx, v Venue, b Booking) (Booking, error) {
+	return s.act(ctx, a, actionApprove, func(ctx context.Context, tx bun.Tx, v Venue, b Booking) (Booking, error) {
 		if b.State == StateBooked {
 			return b, nil
 		}
@@ -351,7 +364,7 @@ func (s *Store) Approve(ctx context.Context, a Act) (b Booking, changed bool, er
 
 // Refuse turns a request down. Refusing again is no error.
 func (s *Store) Refuse(ctx context.Context, a Act, reason string) (b Booking, changed bool, err error) {
-	return s.act(ctx, a, func(ctx context.Context, tx bun.Tx, _ Venue, b Booking) (Booking, error) {
+	return s.act(ctx, a, actionRefuse, func(ctx context.Context, tx bun.Tx, _ Venue, b Booking) (Booking, error) {
 		if b.State == StateRefused {
 			return b, nil
 		}
@@ -377,7 +390,7 @@ func (s *Store) CheckIn(ctx context.Context, a Act, code string) (b Booking, cha
 			return Booking{}, false, err
 		}
 	}
-	return s.act(ctx, a, func(ctx context.Context, tx bun.Tx, _ Venue, b Booking) (Booking, error) {
+	return s.act(ctx, a, actionCheckIn, func(ctx context.Context, tx bun.Tx, _ Venue, b Booking) (Booking, error) {
 		if refusal := CheckCheckIn(b, a.Staff, a.Now); refusal != nil {
 			return b, refusal
 		}

@@ -9,7 +9,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/uptrace/bun"
 
-	"github.com/linli-io/linli/internal/audit"
 	"github.com/linli-io/linli/internal/notify"
 )
 
@@ -77,7 +76,7 @@ func (s *Store) Forget(ctx context.Context, person string, now time.Time, loc *t
 		}
 		for _, id := range live {
 			a := Act{Reach: Reach{Actor: person, Staff: true}, ID: id, Now: now, Location: loc}
-			_, _, err := s.actIn(ctx, tx, a, cancelling(a, ""))
+			_, _, _, err := s.actIn(ctx, tx, a, cancelling(a, ""))
 			if _, refused := errors.AsType[*Refusal](err); err != nil && !refused {
 				return err
 			}
@@ -85,7 +84,8 @@ func (s *Store) Forget(ctx context.Context, person string, now time.Time, loc *t
 		if err := forgetIn(ctx, tx, person); err != nil {
 			return err
 		}
-		return audit.Append(ctx, tx, now, audit.Entry{Action: "booking-forget", Actor: person, Person: person})
+		a := Act{Reach: Reach{Actor: person}, Now: now}
+		return a.note(ctx, tx, actionForget, person, "", nil)
 	})
 	if err != nil {
 		return fmt.Errorf("forgetting a person: %w", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -98,6 +99,9 @@ func bookSeries(ctx context.Context, tx bun.Tx, o SeriesOrder, slots []Slot) (uu
 				return uuid.Nil, nil, err
 			}
 			weeks, err := madeSeries(ctx, tx, known)
+			if err == nil && o.Staff {
+				err = o.act().note(ctx, tx, actionView, o.Person, known.String(), map[string]string{"venue": o.Venue})
+			}
 			return known, weeks, err
 		}
 		if err != nil {
@@ -131,7 +135,11 @@ func bookSeries(ctx context.Context, tx bun.Tx, o SeriesOrder, slots []Slot) (uu
 	if o.Try || made == 0 || o.AllOrNothing && made < len(weeks) {
 		return uuid.Nil, weeks, errUndone
 	}
-	return series, weeks, nil
+	if o.Staff {
+		detail := map[string]string{"venue": v.Name, "bookings": strconv.Itoa(made)}
+		err = o.act().note(ctx, tx, actionBookSeries, o.Person, series.String(), detail)
+	}
+	return series, weeks, err
 }
 
 func bookWeek(ctx context.Context, tx bun.Tx, o Order, v Venue, asker Asker, slot Slot, series uuid.UUID) (Booking, error) {

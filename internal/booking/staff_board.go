@@ -94,6 +94,10 @@ func (s *service) board(ctx context.Context, p *boardView) error {
 	if err != nil {
 		return err
 	}
+	people := slices.Concat(peopleOf(bookings), peopleOf(requests))
+	if err := s.look(ctx, Look{what: actionDayView, object: p.Date.String(), people: people}); err != nil {
+		return err
+	}
 	rows := rowsOf(bookings, venues, names, p.Now)
 	p.Attention = attention(rows, rowsOf(requests, venues, names, p.Now), p.Now)
 	p.Found = foundIn(rows, p.Query)

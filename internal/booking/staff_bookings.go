@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/a-h/templ"
 	"github.com/google/uuid"
 
 	"github.com/linli-io/linli/internal/identity"
@@ -69,13 +70,22 @@ func (s *service) staffBooking(r *http.Request) (p staffBookingView, err error) 
 	return p, nil
 }
 
+// showBooking shows a page about a person's booking, after that was audited.
+func (s *service) showBooking(w http.ResponseWriter, r *http.Request, status int, b Booking, page templ.Component) {
+	if err := s.store.See(r.Context(), s.staffAct(r.Context(), b.ID), b); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.pages.Render(w, r, status, page)
+}
+
 func (s *service) staffBookingPage(w http.ResponseWriter, r *http.Request) {
 	p, err := s.staffBooking(r)
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	s.pages.Render(w, r, http.StatusOK, staffBookingPage(p))
+	s.showBooking(w, r, http.StatusOK, p.Booking, staffBookingPage(p))
 }
 
 // actAtDesk does something with the booking that the path names and goes back
@@ -104,7 +114,7 @@ func (s *service) actAtDesk(w http.ResponseWriter, r *http.Request, done string,
 		return
 	}
 	p.Problem = problem
-	s.pages.Render(w, r, http.StatusUnprocessableEntity, staffBookingPage(p))
+	s.showBooking(w, r, http.StatusUnprocessableEntity, p.Booking, staffBookingPage(p))
 }
 
 func (s *service) checkInAtDesk(w http.ResponseWriter, r *http.Request) {
@@ -140,7 +150,7 @@ func (s *service) askReason(w http.ResponseWriter, r *http.Request, refusing boo
 		http.Redirect(w, r, staffBookingURL(p.ID), http.StatusSeeOther)
 		return
 	}
-	s.pages.Render(w, r, http.StatusOK, reasonPage(p, refusing))
+	s.showBooking(w, r, http.StatusOK, p.Booking, reasonPage(p, refusing))
 }
 
 func (s *service) refusePage(w http.ResponseWriter, r *http.Request) { s.askReason(w, r, true) }
@@ -163,7 +173,7 @@ func (s *service) actForReason(w http.ResponseWriter, r *http.Request, refusing 
 		return
 	}
 	p.Reason, p.ReasonProblem = reason, p.T(problem, "Count", maxReason)
-	s.pages.Render(w, r, http.StatusUnprocessableEntity, reasonPage(p, refusing))
+	s.showBooking(w, r, http.StatusUnprocessableEntity, p.Booking, reasonPage(p, refusing))
 }
 
 func (s *service) refuseFromPage(w http.ResponseWriter, r *http.Request) {
@@ -242,7 +252,7 @@ func (s *service) staffChangePage(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, staffBookingURL(p.ID), http.StatusSeeOther)
 		return
 	}
-	s.pages.Render(w, r, http.StatusOK, staffChangePage(p))
+	s.showBooking(w, r, http.StatusOK, p.Booking, staffChangePage(p))
 }
 
 func (s *service) changeAtDesk(w http.ResponseWriter, r *http.Request) {
@@ -267,7 +277,7 @@ func (s *service) changeAtDesk(w http.ResponseWriter, r *http.Request) {
 	}
 	if startErr != nil {
 		p.Problem = p.T("booking.staff.chooseTime")
-		s.pages.Render(w, r, http.StatusUnprocessableEntity, staffChangePage(p))
+		s.showBooking(w, r, http.StatusUnprocessableEntity, p.Booking, staffChangePage(p))
 		return
 	}
 	end := start.Add(time.Duration(p.Slots*p.At.SlotMinutes) * time.Minute)
@@ -289,7 +299,7 @@ func (s *service) changeAtDesk(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p.Problem = problem
-	s.pages.Render(w, r, http.StatusUnprocessableEntity, staffChangePage(p))
+	s.showBooking(w, r, http.StatusUnprocessableEntity, p.Booking, staffChangePage(p))
 }
 
 // requestsView is what the list of requests shows.
@@ -320,8 +330,11 @@ func (s *service) requestsView(r *http.Request) (p requestsView, err error) {
 		return p, err
 	}
 	names, err := s.store.VenueNames(r.Context())
+	if err != nil {
+		return p, err
+	}
 	p.Rows = rowsOf(bookings, venues, names, p.Now)
-	return p, err
+	return p, s.look(r.Context(), Look{what: actionRequestsView, people: peopleOf(bookings)})
 }
 
 // staffWaitingView is what the waiting list of a day shows.
@@ -363,6 +376,9 @@ func (s *service) waitingOf(ctx context.Context, p *staffWaitingView) error {
 	}
 	venues, err := s.store.Venues(ctx, p.Now)
 	if err != nil {
+		return err
+	}
+	if err := s.look(ctx, Look{what: actionWaitingView, object: p.Date.String(), people: waitingPeople(entries)}); err != nil {
 		return err
 	}
 	for _, v := range venues {

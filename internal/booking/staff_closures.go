@@ -258,6 +258,10 @@ func (s *service) closureView(r *http.Request) (p closureView, err error) {
 
 func (s *service) closurePage(w http.ResponseWriter, r *http.Request) {
 	p, err := s.closureView(r)
+	if err == nil {
+		// The list is made to be printed and ticked.
+		err = s.look(r.Context(), Look{what: actionClosureView, object: p.ID.String(), people: affectedPeople(p.Affected), printed: true})
+	}
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -281,7 +285,7 @@ func (s *service) reopenPage(w http.ResponseWriter, r *http.Request) {
 func (s *service) reopenFromPage(w http.ResponseWriter, r *http.Request) {
 	id, err := uuid.Parse(r.PathValue("id"))
 	if err == nil {
-		err = s.store.Reopen(r.Context(), id, s.clock.Now(), s.location())
+		err = s.store.Reopen(r.Context(), s.staffAct(r.Context(), id))
 	} else {
 		err = ErrNotFound
 	}

@@ -147,7 +147,7 @@ func (s *service) saveVenue(w http.ResponseWriter, r *http.Request, p deskVenue,
 		s.pages.Render(w, r, http.StatusUnprocessableEntity, deskVenuePage(p))
 		return
 	}
-	if err := s.store.SaveVenue(r.Context(), spec); err != nil {
+	if err := s.store.SaveVenue(r.Context(), s.staffAct(r.Context(), uuid.Nil), spec); err != nil {
 		s.fail(w, r, err)
 		return
 	}
@@ -201,7 +201,7 @@ func (s *service) retireFromPage(w http.ResponseWriter, r *http.Request) {
 	if !s.keeps(w, r, p.desk) {
 		return
 	}
-	switch err := s.store.RetireVenue(r.Context(), p.Spec.Name, p.Now); {
+	switch err := s.store.RetireVenue(r.Context(), s.staffAct(r.Context(), uuid.Nil), p.Spec.Name); {
 	case errors.Is(err, ErrInUse):
 		s.pages.Render(w, r, http.StatusConflict, retirePage(retireView{deskVenue: p, InUse: true}))
 	case err != nil:
@@ -222,7 +222,7 @@ func (s *service) restoreVenue(w http.ResponseWriter, r *http.Request) {
 	}
 	spec, err := s.store.VenueSpec(r.Context(), r.PathValue("venue"))
 	if err == nil {
-		err = s.store.SaveVenue(r.Context(), spec)
+		err = s.store.SaveVenue(r.Context(), s.staffAct(r.Context(), uuid.Nil), spec)
 	}
 	if err != nil {
 		s.fail(w, r, err)
@@ -317,7 +317,7 @@ func (s *service) saveAttendant(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *service) keepAttendants(w http.ResponseWriter, r *http.Request, spec v1alpha1.Venue, done string) {
-	if err := s.store.SaveVenue(r.Context(), spec); err != nil {
+	if err := s.store.SaveVenue(r.Context(), s.staffAct(r.Context(), uuid.Nil), spec); err != nil {
 		s.fail(w, r, err)
 		return
 	}
@@ -351,8 +351,7 @@ func (s *service) removeAttendant(w http.ResponseWriter, r *http.Request) {
 	s.keepAttendants(w, r, spec, "removed")
 }
 
-// aheadOf is how many bookings are with an attendant from now on: those that
-// an endless closure would end.
+// aheadOf is how many bookings are with an attendant from now on.
 func (s *service) aheadOf(ctx context.Context, p attendantView) (int, error) {
 	v, err := s.store.Venue(ctx, p.Spec.Name, p.Now)
 	if err != nil {
@@ -362,14 +361,7 @@ func (s *service) aheadOf(ctx context.Context, p attendantView) (int, error) {
 	if i < 0 {
 		return 0, ErrNotFound
 	}
-	_, affected, _, err := s.store.Close(ctx, ClosureOrder{
-		Closure: Closure{Venue: v.Name, Place: v.Attendants[i].Place, Slot: Slot{Start: p.Now, End: p.Now.AddDate(10, 0, 0)}},
-		Try:     true, Now: p.Now, Location: p.Location,
-	})
-	if errors.Is(err, ErrTooMany) {
-		return maxAffected, nil
-	}
-	return len(affected), err
+	return s.store.Ahead(ctx, v.Name, v.Attendants[i].Place, p.Now)
 }
 
 // membersView is what the list of a venue's members shows.
@@ -387,6 +379,9 @@ func (s *service) membersPage(w http.ResponseWriter, r *http.Request) {
 	p := membersView{deskVenue: v}
 	if err == nil {
 		p.Members, err = s.store.Members(r.Context(), p.Spec.Name)
+	}
+	if err == nil {
+		err = s.look(r.Context(), Look{what: actionMembersView, object: p.Spec.Name, people: membersOf(p.Members)})
 	}
 	if err != nil {
 		s.fail(w, r, err)
@@ -426,7 +421,7 @@ func (s *service) memberRemoved(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	venue := r.PathValue("venue")
-	s.membersChanged(w, r, venue, "removed", s.store.RemoveMember(r.Context(), venue, r.PostForm.Get("person")))
+	s.membersChanged(w, r, venue, "removed", s.store.RemoveMember(r.Context(), s.staffAct(r.Context(), uuid.Nil), venue, r.PostForm.Get("person")))
 }
 
 func (s *service) membersChanged(w http.ResponseWriter, r *http.Request, venue, done string, err error) {
@@ -448,7 +443,7 @@ func (s *service) posterPage(w http.ResponseWriter, r *http.Request) {
 	v, err := s.deskVenue(r)
 	p := posterView{deskVenue: v}
 	if err == nil {
-		p.Code, err = s.store.DoorCode(r.Context(), p.Spec.Name, false)
+		p.Code, err = s.store.DoorCode(r.Context(), p.Spec.Name)
 	}
 	if err != nil {
 		s.fail(w, r, err)
@@ -470,7 +465,7 @@ func (s *service) renewPage(w http.ResponseWriter, r *http.Request) {
 func (s *service) renewCode(w http.ResponseWriter, r *http.Request) {
 	p, err := s.deskVenue(r)
 	if err == nil {
-		_, err = s.store.DoorCode(r.Context(), p.Spec.Name, true)
+		_, err = s.store.RenewDoorCode(r.Context(), s.staffAct(r.Context(), uuid.Nil), p.Spec.Name)
 	}
 	if err != nil {
 		s.fail(w, r, err)

@@ -316,7 +316,7 @@ func TestClosureRemembersWhomToCall(t *testing.T) {
 		shanghai := zone(t, "Asia/Shanghai")
 		moved, cancelled := book1(t, s, at(t, "study", "li", 9)), book1(t, s, at(t, "study", "wang", 17))
 		order := ClosureOrder{
-			Closure: Closure{Venue: "study", Reason: "换灯管", Slot: span(t, "2026-11-23T08:00:00+08:00", "2026-11-23T10:00:00+08:00")},
+			Closure: Closure{Venue: "study", By: "desk", Reason: "换灯管", Slot: span(t, "2026-11-23T08:00:00+08:00", "2026-11-23T10:00:00+08:00")},
 			Move:    true, Now: moment(t, monday), Location: shanghai,
 		}
 		morning, _, _, err := s.Close(t.Context(), order)

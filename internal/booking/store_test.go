@@ -43,11 +43,13 @@ func migrations(t testing.TB) fs.FS {
 	return files
 }
 
+// libraries keep tables in the database of every service.
+var libraries = map[string]func() (fs.FS, error){audit.Name: audit.Migrations, notify.Name: notify.Migrations}
+
 // eachStore runs f on every engine with a study room of three seats, a music
 // room and a clinic.
 func eachStore(t *testing.T, f func(t *testing.T, s *Store)) {
 	t.Helper()
-	libraries := map[string]func() (fs.FS, error){audit.Name: audit.Migrations, notify.Name: notify.Migrations}
 	databasetest.EachWith(t, migrations(t), libraries, func(t *testing.T, db *database.DB) {
 		s := NewStore(db)
 		sync := []v1alpha1.Venue{studyRoom(), musicRoom(), clinic()}

@@ -1,6 +1,7 @@
 package booking
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -9,6 +10,7 @@ import (
 	"maps"
 	"math/big"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -142,7 +144,7 @@ func putVenue(ctx context.Context, tx bun.Tx, row venueRow) error {
 
 // SaveVenue makes a venue, or changes the one of that name: by a manager, in
 // the pages. Bookings stay as they are, whatever the venue's new rules.
-func (s *Store) SaveVenue(ctx context.Context, spec v1alpha1.Venue) error {
+func (s *Store) SaveVenue(ctx context.Context, a Act, spec v1alpha1.Venue) error {
 	return s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
 		var known []venueRow
 		if err := tx.NewSelect().Model(&known).Scan(ctx); err != nil {
@@ -163,8 +165,54 @@ func (s *Store) SaveVenue(ctx context.Context, spec v1alpha1.Venue) error {
 		if err != nil {
 			return err
 		}
-		return putVenue(ctx, tx, row)
+		if err := putVenue(ctx, tx, row); err != nil {
+			return err
+		}
+		return a.noteVenue(ctx, tx, old, row)
 	})
+}
+
+// noteVenue audits what the act made of a venue, if that is another than before.
+func (a Act) noteVenue(ctx context.Context, tx bun.Tx, old *venueRow, row venueRow) error {
+	if old == nil {
+		return a.note(ctx, tx, actionVenueAdd, "", row.Name, nil)
+	}
+	fields, err := unlike(old.Spec, row.Spec)
+	if err != nil {
+		return fmt.Errorf("venue %q in the database: %w", row.Name, err)
+	}
+	var detail map[string]string
+	if len(fields) > 0 {
+		detail = map[string]string{"fields": strings.Join(fields, ",")}
+	}
+	switch {
+	case old.RetiredAt != nil:
+		return a.note(ctx, tx, actionVenueRestore, "", row.Name, detail)
+	case detail != nil:
+		return a.note(ctx, tx, actionVenueChange, "", row.Name, detail)
+	}
+	return nil
+}
+
+// unlike are the names of the fields in which two venues, as they are kept, differ.
+func unlike(before, after string) ([]string, error) {
+	var was, is map[string]json.RawMessage
+	if err := errors.Join(json.Unmarshal([]byte(before), &was), json.Unmarshal([]byte(after), &is)); err != nil {
+		return nil, err
+	}
+	var fields []string
+	for field := range is {
+		if _, known := was[field]; !known {
+			was[field] = nil
+		}
+	}
+	for field, value := range was {
+		if !bytes.Equal(value, is[field]) {
+			fields = append(fields, field)
+		}
+	}
+	slices.Sort(fields)
+	return fields, nil
 }
 
 // ErrInUse means that a venue cannot be retired while it has live bookings.
@@ -172,7 +220,8 @@ var ErrInUse = errors.New("the venue has bookings ahead")
 
 // RetireVenue takes a venue from the list of what can be booked. It returns
 // ErrInUse while there are bookings ahead, which a closure cancels or moves.
-func (s *Store) RetireVenue(ctx context.Context, name string, now time.Time) error {
+func (s *Store) RetireVenue(ctx context.Context, a Act, name string) error {
+	now := a.Now
 	return s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
 		n, err := tx.NewSelect().Model((*bookingRow)(nil)).Where("venue = ? AND end_at > ? AND ended_at IS NULL", name, now.Unix()).Count(ctx)
 		if err != nil {
@@ -188,7 +237,7 @@ func (s *Store) RetireVenue(ctx context.Context, name string, now time.Time) err
 		if n, err := result.RowsAffected(); err != nil || n == 0 {
 			return errors.Join(err, ErrNotFound)
 		}
-		return nil
+		return a.note(ctx, tx, actionVenueRetire, "", name, nil)
 	})
 }
 
@@ -348,26 +397,42 @@ func closuresIn(ctx context.Context, read query, venue string, now time.Time) (m
 const doorCodeDigits = 6
 
 // DoorCode is the code on a venue's door by which people check in; it is made
-// when it is first asked for. Renewed, the one before is worth nothing.
-func (s *Store) DoorCode(ctx context.Context, venue string, renew bool) (code string, err error) {
+// when it is first asked for.
+func (s *Store) DoorCode(ctx context.Context, venue string) (string, error) {
 	row, err := venueRowIn(ctx, s.db.Query, venue)
-	if err != nil || row.DoorCode != "" && !renew {
+	if err != nil || row.DoorCode != "" {
 		return row.DoorCode, err
 	}
+	// Somebody else may have made it meanwhile.
+	return s.newDoorCode(ctx, venue, "door_code = ''", func(context.Context, bun.Tx) error { return nil })
+}
+
+// RenewDoorCode makes a new code for a venue's door; the one before is worth
+// nothing any more.
+func (s *Store) RenewDoorCode(ctx context.Context, a Act, venue string) (string, error) {
+	return s.newDoorCode(ctx, venue, "TRUE", func(ctx context.Context, tx bun.Tx) error {
+		return a.note(ctx, tx, actionDoorCodeRenew, "", venue, nil)
+	})
+}
+
+// newDoorCode makes a code if a condition holds, does what is to be done with
+// that, and returns the code there is then.
+func (s *Store) newDoorCode(ctx context.Context, venue, condition string, then func(ctx context.Context, tx bun.Tx) error) (string, error) {
 	n, err := rand.Int(rand.Reader, big.NewInt(1_000_000))
 	if err != nil {
 		return "", fmt.Errorf("making a door code: %w", err)
 	}
+	var row venueRow
 	err = s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
-		q := tx.NewUpdate().Model((*venueRow)(nil)).Set("door_code = ?", fmt.Sprintf("%0*d", doorCodeDigits, n)).Where("name = ?", venue)
-		if !renew {
-			q.Where("door_code = ''") // somebody else may have made it meanwhile
-		}
-		if _, err := q.Exec(ctx); err != nil {
+		_, err := tx.NewUpdate().Model((*venueRow)(nil)).Set("door_code = ?", fmt.Sprintf("%0*d", doorCodeDigits, n)).
+			Where("name = ?", venue).Where(condition).Exec(ctx)
+		if err != nil {
 			return fmt.Errorf("keeping the door code of venue %q: %w", venue, err)
 		}
-		row, err = venueRowIn(ctx, in(tx), venue)
-		return err
+		if row, err = venueRowIn(ctx, in(tx), venue); err != nil {
+			return err
+		}
+		return then(ctx, tx)
 	})
 	return row.DoorCode, err
 }

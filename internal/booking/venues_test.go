@@ -86,7 +86,7 @@ func TestSaveVenueKeepsNumbers(t *testing.T) {
 func TestSaveVenue(t *testing.T) {
 	eachStore(t, func(t *testing.T, s *Store) {
 		made := book1(t, s, at(t, "study", "li", 9))
-		code, err := s.DoorCode(t.Context(), "study", false)
+		code, err := s.DoorCode(t.Context(), "study")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -110,7 +110,7 @@ func TestSaveVenue(t *testing.T) {
 		if _, err := s.VenueSpec(t.Context(), "lake"); !errors.Is(err, ErrNotFound) {
 			t.Errorf("no venue: %v", err)
 		}
-		if again, err := s.DoorCode(t.Context(), "study", false); err != nil || again != code {
+		if again, err := s.DoorCode(t.Context(), "study"); err != nil || again != code {
 			t.Errorf("code %q, was %q, %v", again, code, err)
 		}
 		if got := stateIs(t, s, made.ID, StateBooked); got != made {
@@ -126,7 +126,7 @@ func TestSaveVenue(t *testing.T) {
 		checkInvariants(t, s)
 		bad := studyRoom()
 		bad.SlotMinutes = 7
-		if err := s.SaveVenue(t.Context(), bad); err == nil || !strings.Contains(err.Error(), "slotMinutes") {
+		if err := s.SaveVenue(t.Context(), byStaff(t, uuid.Nil, made.CreatedAt), bad); err == nil || !strings.Contains(err.Error(), "slotMinutes") {
 			t.Errorf("a bad venue: %v", err)
 		}
 	})
@@ -135,22 +135,22 @@ func TestSaveVenue(t *testing.T) {
 func TestRetireVenue(t *testing.T) {
 	eachStore(t, func(t *testing.T, s *Store) {
 		made := book1(t, s, at(t, "music", "li", 9))
-		if err := s.RetireVenue(t.Context(), "music", made.CreatedAt); !errors.Is(err, ErrInUse) {
+		if err := s.RetireVenue(t.Context(), byStaff(t, uuid.Nil, made.CreatedAt), "music"); !errors.Is(err, ErrInUse) {
 			t.Errorf("retired with a booking ahead: %v", err)
 		}
 		close1(t, s, closureOf(t, "music", 0, "08:00", "18:00"))
-		if err := s.RetireVenue(t.Context(), "music", made.CreatedAt); err != nil {
+		if err := s.RetireVenue(t.Context(), byStaff(t, uuid.Nil, made.CreatedAt), "music"); err != nil {
 			t.Errorf("retired when closed: %v", err)
 		}
 		for _, name := range []string{"music", "pool"} {
-			if err := s.RetireVenue(t.Context(), name, made.CreatedAt); !errors.Is(err, ErrNotFound) {
+			if err := s.RetireVenue(t.Context(), byStaff(t, uuid.Nil, made.CreatedAt), name); !errors.Is(err, ErrNotFound) {
 				t.Errorf("retired %s: %v", name, err)
 			}
 		}
 		_, _, err := s.Book(t.Context(), at(t, "music", "wang", 14))
 		wantRefusal(t, err, RuleUnknownVenue)
 		past := book1(t, s, at(t, "study", "li", 9))
-		if err := s.RetireVenue(t.Context(), "study", past.End); err != nil {
+		if err := s.RetireVenue(t.Context(), byStaff(t, uuid.Nil, past.End), "study"); err != nil {
 			t.Errorf("retired when all is over: %v", err)
 		}
 		save(t, s, musicRoom()) // taken up again
@@ -182,7 +182,7 @@ func TestMembers(t *testing.T) {
 		}
 		made := book1(t, s, at(t, "music", "li", 9))
 		for range 2 {
-			if err := s.RemoveMember(t.Context(), "music", "li"); err != nil {
+			if err := s.RemoveMember(t.Context(), byStaff(t, uuid.Nil, made.CreatedAt), "music", "li"); err != nil {
 				t.Error(err)
 			}
 		}
@@ -508,7 +508,14 @@ func TestMigrationOfUse(t *testing.T) {
 // opened opens a database, migrated, for a while.
 func opened(t *testing.T, o database.Options, files fs.FS, f func(db *database.DB)) {
 	t.Helper()
-	o.Migrations = files
+	o.Migrations, o.Libraries = files, map[string]fs.FS{}
+	for name, migrations := range libraries {
+		library, err := migrations()
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Libraries[name] = library
+	}
 	db, err := database.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)

@@ -76,6 +76,15 @@ func (r waitingRow) entry() Entry {
 	return e
 }
 
+// waitingPeople are who waits.
+func waitingPeople(entries []Entry) []string {
+	people := make([]string, len(entries))
+	for i, e := range entries {
+		people[i] = e.Person
+	}
+	return people
+}
+
 func entriesOf(rows []waitingRow) []Entry {
 	entries := make([]Entry, len(rows))
 	for i, row := range rows {
@@ -89,64 +98,71 @@ func entriesOf(rows []waitingRow) []Entry {
 // order breaks a rule or the span can still be booked.
 func (s *Store) Join(ctx context.Context, o Order) (e Entry, err error) {
 	err = s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
-		e, err = join(ctx, tx, o)
-		return err
+		var made bool
+		if e, made, err = join(ctx, tx, o); err != nil || !o.Staff {
+			return err
+		}
+		what := actionWait
+		if !made {
+			what = actionView
+		}
+		return o.act().note(ctx, tx, what, e.Person, e.ID.String(), map[string]string{"venue": e.Venue})
 	})
 	return e, err
 }
 
-func join(ctx context.Context, tx bun.Tx, o Order) (Entry, error) {
+func join(ctx context.Context, tx bun.Tx, o Order) (e Entry, made bool, err error) {
 	// First of all: who asks again because the answer was lost has an entry,
 	// even if the venue was closed meanwhile.
 	var mine []waitingRow
 	if err := tx.NewSelect().Model(&mine).Where("person = ? AND state IN (?, ?)", o.Person, EntryWaiting, EntryOffered).Scan(ctx); err != nil {
-		return Entry{}, fmt.Errorf("reading the waiting list: %w", err)
+		return Entry{}, false, fmt.Errorf("reading the waiting list: %w", err)
 	}
 	for _, row := range mine {
 		if row.Venue == o.Venue && row.Place == o.Place && row.StartAt == o.Start.Unix() && row.EndAt == o.End.Unix() {
-			return row.entry(), nil
+			return row.entry(), false, nil
 		}
 	}
 	v, err := venueIn(ctx, in(tx), o.Venue, o.Now)
 	if errors.Is(err, ErrNotFound) {
-		return Entry{}, refuse(RuleUnknownVenue, 0, "there is no venue %q to book", o.Venue)
+		return Entry{}, false, refuse(RuleUnknownVenue, 0, "there is no venue %q to book", o.Venue)
 	}
 	if err != nil {
-		return Entry{}, err
+		return Entry{}, false, err
 	}
 	asker, err := o.asker(ctx, tx, v)
 	if err != nil {
-		return Entry{}, err
+		return Entry{}, false, err
 	}
 	if refusal := Check(v, o.Request, asker, o.Now, o.Location); refusal != nil {
-		return Entry{}, refusal
+		return Entry{}, false, refusal
 	}
 	if !o.Start.After(o.Now) {
-		return Entry{}, refuse(RuleInThePast, 0, "the slot has begun already")
+		return Entry{}, false, refuse(RuleInThePast, 0, "the slot has begun already")
 	}
 	if len(mine) >= maxWaiting {
-		return Entry{}, refuse(RuleWaitingLimit, maxWaiting, "one person waits for at most %d times", maxWaiting)
+		return Entry{}, false, refuse(RuleWaitingLimit, maxWaiting, "one person waits for at most %d times", maxWaiting)
 	}
 	id, err := newID()
 	if err != nil {
-		return Entry{}, err
+		return Entry{}, false, err
 	}
 	b := o.booking(id, v)
 	b.busyUntil = v.Busy(b.Slot).End
 	switch _, err := choosePlace(ctx, tx, v, &b, o.Place, lookFirst, o.Location); {
 	case err == nil:
-		return Entry{}, refuse(RuleStillFree, 0, "there is a free place at that time: book it")
+		return Entry{}, false, refuse(RuleStillFree, 0, "there is a free place at that time: book it")
 	case !errors.Is(err, ErrTaken):
-		return Entry{}, err
+		return Entry{}, false, err
 	}
 	row := waitingRow{
 		ID: id, Venue: o.Venue, Place: o.Place, Person: o.Person, BookedBy: o.BookedBy, Name: o.Name, Phone: o.Phone, ByStaff: o.Staff,
 		StartAt: o.Start.Unix(), EndAt: o.End.Unix(), JoinedAt: o.Now.Unix(), State: EntryWaiting,
 	}
 	if _, err := tx.NewInsert().Model(&row).Exec(ctx); err != nil {
-		return Entry{}, fmt.Errorf("joining the waiting list: %w", err)
+		return Entry{}, false, fmt.Errorf("joining the waiting list: %w", err)
 	}
-	return row.entry(), nil
+	return row.entry(), true, nil
 }
 
 // Leave takes an entry off the waiting list; an offer is declined with it.
@@ -156,25 +172,34 @@ func (s *Store) Leave(ctx context.Context, a Act) (e Entry, err error) {
 		if e, err = entryIn(ctx, tx, a.Reach, a.ID); err != nil {
 			return err
 		}
-		switch e.State {
-		case EntryWaiting:
-			_, err = tx.NewUpdate().Model((*waitingRow)(nil)).Set("state = ?", EntryLeft).Where("id = ?", e.ID).Exec(ctx)
-			if err != nil {
-				return fmt.Errorf("leaving the waiting list: %w", err)
-			}
-		case EntryOffered:
-			decline := a
-			decline.ID = e.Booking
-			if _, _, err := s.actIn(ctx, tx, decline, cancelling(decline, "")); err != nil {
-				return err
-			}
-		default:
-			return nil
+		waited := e.State
+		if err := s.leaveIn(ctx, tx, a, &e); err != nil || !a.Staff || e.State == waited {
+			return err
 		}
-		e.State = EntryLeft
-		return nil
+		return a.note(ctx, tx, actionLeave, e.Person, e.ID.String(), map[string]string{"venue": e.Venue})
 	})
 	return e, err
+}
+
+// leaveIn takes an entry off the waiting list, if it is still on it.
+func (s *Store) leaveIn(ctx context.Context, tx bun.Tx, a Act, e *Entry) error {
+	switch e.State {
+	case EntryWaiting:
+		_, err := tx.NewUpdate().Model((*waitingRow)(nil)).Set("state = ?", EntryLeft).Where("id = ?", e.ID).Exec(ctx)
+		if err != nil {
+			return fmt.Errorf("leaving the waiting list: %w", err)
+		}
+	case EntryOffered:
+		decline := a
+		decline.ID = e.Booking
+		if _, _, _, err := s.actIn(ctx, tx, decline, cancelling(decline, "")); err != nil {
+			return err
+		}
+	default:
+		return nil
+	}
+	e.State = EntryLeft
+	return nil
 }
 
 func entryIn(ctx context.Context, db bun.IDB, reach Reach, id uuid.UUID) (Entry, error) {

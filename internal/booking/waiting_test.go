@@ -227,7 +227,7 @@ func TestOffersKeepTheRules(t *testing.T) {
 		club.Access, club.MinNoticeMinutes = v1alpha1.AccessMembers, 60
 		save(t, s, club)
 		for _, p := range []string{"li", "zhao"} {
-			if err := s.AddMember(t.Context(), Member{Venue: "music", Person: p, AddedAt: moment(t, monday)}); err != nil {
+			if err := s.AddMember(t.Context(), Member{Venue: "music", Person: p, AddedBy: "desk", AddedAt: moment(t, monday)}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -242,7 +242,7 @@ func TestOffersKeepTheRules(t *testing.T) {
 		another := join1(t, s, afternoon)
 		_, err := s.Join(t.Context(), at(t, "music", "wang", 9))
 		wantRefusal(t, err, RuleMembersOnly)
-		if err := s.RemoveMember(t.Context(), "music", "li"); err != nil {
+		if err := s.RemoveMember(t.Context(), byStaff(t, uuid.Nil, moment(t, monday)), "music", "li"); err != nil {
 			t.Fatal(err)
 		}
 		cancel1(t, s, made, oclock(t, "07:45"))
@@ -251,7 +251,7 @@ func TestOffersKeepTheRules(t *testing.T) {
 		cancel1(t, s, later, oclock(t, "07:45"))
 		entryIs(t, s, another.ID, EntryOffered)
 		// A member again, but too late for the venue.
-		if err := s.AddMember(t.Context(), Member{Venue: "music", Person: "li", AddedAt: moment(t, monday)}); err != nil {
+		if err := s.AddMember(t.Context(), Member{Venue: "music", Person: "li", AddedBy: "desk", AddedAt: moment(t, monday)}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.Leave(t.Context(), act(t, "zhao", offered.ID, oclock(t, "08:01"))); err != nil {

@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"maps"
 	"net/http"
 
 	"github.com/uptrace/bun"
@@ -79,6 +80,16 @@ func (rt *Runtime) mountAudit() {
 		writeJSON(w, http.StatusOK, map[string]any{"records": records})
 	})))
 	rt.host.audited = append(rt.host.audited, rt.service)
+}
+
+// Actions are what the actions in the audits of all services are called: ids of
+// messages, by action.
+func (rt *Runtime) Actions() map[string]string {
+	all := map[string]string{}
+	for _, s := range rt.host.options.Services {
+		maps.Copy(all, s.Actions)
+	}
+	return all
 }
 
 // AuditedServices are the services that can say who did what about a person,

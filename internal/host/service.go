@@ -32,6 +32,9 @@ type Service struct {
 	Migrations fs.FS
 	// Messages holds zh-CN.toml and en.toml, all ids beginning with "<Name>.".
 	Messages fs.FS
+	// Actions are what the actions in the service's audit are called: ids of
+	// messages, by action. People read them where they see who did what.
+	Actions map[string]string
 	// Register mounts the service's routes and starts what it needs.
 	Register func(ctx context.Context, rt *Runtime) error
 }

@@ -35,8 +35,17 @@ func Service() (host.Service, error) {
 	if err != nil {
 		return host.Service{}, err
 	}
-	return host.Service{Name: Name, Migrations: migrations, Messages: texts, Register: register}, nil
+	return host.Service{Name: Name, Migrations: migrations, Messages: texts, Actions: actionTexts, Register: register}, nil
 }
+
+// What the audit calls what staff do with the call list.
+const (
+	actionLook = "call-list-look"
+	actionNote = "call-list-note"
+)
+
+// actionTexts are what these are called, by the messages that say so.
+var actionTexts = map[string]string{actionLook: "messages.action.look", actionNote: "messages.action.note"}
 
 func register(_ context.Context, rt *host.Runtime) error {
 	s := &service{

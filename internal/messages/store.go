@@ -287,7 +287,7 @@ func (s *Store) ToCall(ctx context.Context, actor string, now time.Time) (calls 
 			return err
 		}
 		for _, c := range calls {
-			e := audit.Entry{Action: "call-list-look", Actor: actor, Person: c.Person, Object: c.ID.String()}
+			e := audit.Entry{Action: actionLook, Actor: actor, Person: c.Person, Object: c.ID.String()}
 			if err := audit.Append(ctx, tx, now, e); err != nil {
 				return err
 			}
@@ -323,7 +323,7 @@ func (s *Store) Called(ctx context.Context, actor string, id uuid.UUID, told boo
 			return err
 		}
 		return audit.Append(ctx, tx, now, audit.Entry{
-			Action: "call-list-note", Actor: actor, Person: row.Person, Object: id.String(), Detail: map[string]string{"outcome": outcome},
+			Action: actionNote, Actor: actor, Person: row.Person, Object: id.String(), Detail: map[string]string{"outcome": outcome},
 		})
 	})
 	if err != nil {

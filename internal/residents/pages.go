@@ -400,6 +400,8 @@ type looksView struct {
 	web.View
 	Looks   []Look
 	Missing []string
+	// Actions are what actions are called.
+	Actions actionNames
 }
 
 func (s *service) looksPage(w http.ResponseWriter, r *http.Request) {
@@ -408,7 +410,7 @@ func (s *service) looksPage(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	v := looksView{View: s.pages.View(r)}
+	v := looksView{View: s.pages.View(r), Actions: s.actions}
 	if v.Looks, v.Missing, err = s.looks(r.Context(), p); err != nil {
 		s.fail(w, r, err)
 		return

@@ -1019,7 +1019,7 @@ func looksRows(p looksView) [][]templ.Component {
 		if who == "" {
 			who = p.T("residents.looks.itself")
 		}
-		rows[i] = []templ.Component{web.Text(p.Date(l.At) + " " + p.Time(l.At)), web.Text(who), web.Text(actionText(p.View, l.Action))}
+		rows[i] = []templ.Component{web.Text(p.Date(l.At) + " " + p.Time(l.At)), web.Text(who), web.Text(p.Actions.text(p.View, l.Action))}
 	}
 	return rows
 }

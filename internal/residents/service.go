@@ -34,13 +34,13 @@ func Service() (host.Service, error) {
 	if err != nil {
 		return host.Service{}, err
 	}
-	return host.Service{Name: Name, Migrations: migrations, Messages: messages, Register: register}, nil
+	return host.Service{Name: Name, Migrations: migrations, Messages: messages, Actions: actionTexts, Register: register}, nil
 }
 
 func register(_ context.Context, rt *host.Runtime) error {
 	s := &service{
 		store: NewStore(rt.DB), config: rt.Config.Current, identity: rt.Identity, pages: rt.Pages, clock: rt.Clock, log: rt.Log,
-		others: rt.Client, personal: rt.PersonalServices, audited: rt.AuditedServices, leaving: make(chan struct{}, 1),
+		others: rt.Client, personal: rt.PersonalServices, audited: rt.AuditedServices, actions: rt.Actions(), leaving: make(chan struct{}, 1),
 	}
 	rt.Config.OnChange(s.syncManagers)
 	rt.Go("leave", s.leave)
@@ -69,6 +69,8 @@ type service struct {
 	// keep something about people, and those with a record of who did what.
 	others            func(service string) *http.Client
 	personal, audited func() []string
+	// actions are what the actions of all services are called.
+	actions actionNames
 	// leaving holds a value when somebody has asked to be deleted.
 	leaving chan struct{}
 }

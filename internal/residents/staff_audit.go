@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,6 +26,8 @@ type auditView struct {
 	Missing []string
 	// Cut says that there was more on the day than is shown.
 	Cut bool
+	// Actions are what actions are called.
+	Actions actionNames
 }
 
 // maxEntries is how many entries of a day are shown.
@@ -52,6 +53,7 @@ func (s *service) auditView(r *http.Request, action string) (v auditView, err er
 	if v.desk, err = s.desk(r, staffAuditPath); err != nil {
 		return v, err
 	}
+	v.Actions = s.actions
 	ctx, query := r.Context(), r.URL.Query()
 	a := s.act(ctx)
 	if v.Day, err = ParseDate(query.Get("date")); err != nil {
@@ -110,7 +112,7 @@ func (s *service) auditFile(w http.ResponseWriter, r *http.Request) {
 	}
 	lines := [][]string{{v.T("residents.when"), v.T("residents.who"), "actor", v.T("residents.what"), "action", "person", "service"}}
 	for _, l := range v.Looks {
-		lines = append(lines, []string{l.At.In(v.Location).Format(time.RFC3339), l.By, l.actor, actionText(v.View, l.Action), l.Action, l.person, l.Service})
+		lines = append(lines, []string{l.At.In(v.Location).Format(time.RFC3339), l.By, l.actor, v.Actions.text(v.View, l.Action), l.Action, l.person, l.Service})
 	}
 	s.serveCSV(w, r, fmt.Sprintf("audit-%s.csv", v.Day), lines)
 }
@@ -124,31 +126,32 @@ func (v auditView) file() string {
 	return staffAuditPath + ".csv?" + q.Encode()
 }
 
-// actionTexts are what actions are called, by the messages that say so; those
-// of other services that are not among them are said by their names.
+// actionTexts are what the actions of this service are called, by the messages
+// that say so.
 var actionTexts = map[string]string{
-	"person.add": "residents.action.add", "person.view": "residents.action.view", "person.change": "residents.action.change",
-	"person.move-away": "residents.action.moveAway", "person.return": "residents.action.return",
-	"person.link": "residents.action.link", "person.unlink": "residents.action.unlink", "person.invite": "residents.action.invite",
-	"person.erasing": "residents.action.erasing", "person.erased": "residents.action.erased",
-	"find": "residents.action.find", "list": "residents.action.list", "export": "residents.action.export",
-	"duty.give": "residents.action.dutyGive", "duty.take": "residents.action.dutyTake",
-	"acting.begin": "residents.action.actingBegin", "acting.end": "residents.action.actingEnd",
-	"consent.give": "residents.action.consentGive", "consent.withdraw": "residents.action.consentWithdraw",
-	"document.add": "residents.action.documentAdd", "document.view": "residents.action.documentView",
-	"request.grant": "residents.action.requestGrant", "request.refuse": "residents.action.requestRefuse",
-	"request.compare": "residents.action.compare", "import.read": "residents.action.importRead",
-	"import.compare": "residents.action.compare", "import.confirm": "residents.action.importConfirm",
-	"audit.view": "residents.action.auditView", "audit.export": "residents.action.auditExport",
-	// Of other services.
-	"call-list-look": "residents.action.callListLook", "call-list-note": "residents.action.callListNote",
-	"booking-forget": "residents.action.bookingForget",
+	Name + ".person.add": "residents.action.add", Name + ".person.view": "residents.action.view", Name + ".person.change": "residents.action.change",
+	Name + ".person.move-away": "residents.action.moveAway", Name + ".person.return": "residents.action.return",
+	Name + ".person.link": "residents.action.link", Name + ".person.unlink": "residents.action.unlink", Name + ".person.invite": "residents.action.invite",
+	Name + ".person.erasing": "residents.action.erasing", Name + ".person.erased": "residents.action.erased",
+	Name + ".find": "residents.action.find", Name + ".list": "residents.action.list", Name + ".export": "residents.action.export",
+	Name + ".duty.give": "residents.action.dutyGive", Name + ".duty.take": "residents.action.dutyTake",
+	Name + ".acting.begin": "residents.action.actingBegin", Name + ".acting.end": "residents.action.actingEnd",
+	Name + ".consent.give": "residents.action.consentGive", Name + ".consent.withdraw": "residents.action.consentWithdraw",
+	Name + ".document.add": "residents.action.documentAdd", Name + ".document.view": "residents.action.documentView",
+	Name + ".request.grant": "residents.action.requestGrant", Name + ".request.refuse": "residents.action.requestRefuse",
+	Name + ".request.compare": "residents.action.compare", Name + ".import.read": "residents.action.importRead",
+	Name + ".import.compare": "residents.action.compare", Name + ".import.confirm": "residents.action.importConfirm",
+	Name + ".audit.view": "residents.action.auditView", Name + ".audit.export": "residents.action.auditExport",
 }
 
-// actionText is what an action is called.
-func actionText(v web.View, action string) string {
-	own, _ := strings.CutPrefix(action, Name+".")
-	if id, ok := actionTexts[own]; ok {
+// actionNames are the ids of the messages that say what actions are called, of
+// all services.
+type actionNames map[string]string
+
+// text is what an action is called; an action that no service has any more, of
+// which there are entries, is said by its name.
+func (names actionNames) text(v web.View, action string) string {
+	if id, ok := names[action]; ok {
 		return v.T(id)
 	}
 	return action

@@ -3259,7 +3259,7 @@ func auditTable(p auditView) web.Table {
 		if l.person != "" {
 			about = personLink(staffAuditPath+"?person="+l.person, p.T("residents.audit.more"))
 		}
-		t.Rows = append(t.Rows, []templ.Component{web.Text(p.Date(l.At) + " " + p.Time(l.At)), web.Text(who), web.Text(actionText(p.View, l.Action)), about})
+		t.Rows = append(t.Rows, []templ.Component{web.Text(p.Date(l.At) + " " + p.Time(l.At)), web.Text(who), web.Text(p.Actions.text(p.View, l.Action)), about})
 	}
 	return t
 }
