@@ -174,7 +174,9 @@ func TestStaffAreAudited(t *testing.T) {
 			_, err := s.RenewDoorCode(t.Context(), byStaff(t, uuid.Nil, now), "pool")
 			return err
 		}, "booking.door-code-renew desk ")
-		join := func() error { return s.AddMember(t.Context(), Member{Venue: "pool", Person: "li", AddedBy: "desk", AddedAt: now}) }
+		join := func() error {
+			return s.AddMember(t.Context(), Member{Venue: "pool", Person: "li", AddedBy: "desk", AddedAt: now})
+		}
 		noting(t, s, "a member", join, "booking.member-add desk li")
 		noting(t, s, "a member again", join)
 		noting(t, s, "a member no more", func() error {
