@@ -102,7 +102,7 @@ func TestStaffAreAudited(t *testing.T) {
 		guest.Person = guestPrefix + uuid.NewString()
 		noting(t, s, "a guest", func() error { _, _, err := s.Book(t.Context(), guest); return err }, "booking.book desk  venue=study")
 
-		series := SeriesOrder{Order: forLi(t, "study", 9), Until: Date{2026, 12, 7}}
+		series := SeriesOrder{Order: forLi(t, "study", 9), Until: date(t, "2026-12-07")}
 		series.Key = "series"
 		bookSeries := func() error {
 			_, _, err := s.BookSeries(t.Context(), series)
@@ -112,7 +112,7 @@ func TestStaffAreAudited(t *testing.T) {
 		noting(t, s, "the series again", bookSeries, "booking.view desk li venue=study")
 		series.Try, series.Key = true, ""
 		noting(t, s, "a series that is only tried", bookSeries)
-		id, _, err := s.BookSeries(t.Context(), SeriesOrder{Order: forLi(t, "study", 10), Until: Date{2026, 11, 30}})
+		id, _, err := s.BookSeries(t.Context(), SeriesOrder{Order: forLi(t, "study", 10), Until: date(t, "2026-11-30")})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -215,7 +215,7 @@ func TestNoEntryWithoutAct(t *testing.T) {
 		book1(t, s, at(t, "music", "wang", 10))
 		noting(t, s, "a place that is taken", fails(func() error { _, _, err := s.Book(t.Context(), forLi(t, "music", 10)); return err }))
 		noting(t, s, "a series with a week that is taken", func() error {
-			_, _, err := s.BookSeries(t.Context(), SeriesOrder{Order: forLi(t, "music", 10), Until: Date{2026, 11, 30}, AllOrNothing: true})
+			_, _, err := s.BookSeries(t.Context(), SeriesOrder{Order: forLi(t, "music", 10), Until: date(t, "2026-11-30"), AllOrNothing: true})
 			return err
 		})
 		noting(t, s, "too late", fails(func() error {
@@ -263,7 +263,7 @@ func TestNothingWithoutEntry(t *testing.T) {
 			}
 		}
 		stateIs(t, s, b.ID, StateBooked)
-		if day, err := s.Board(t.Context(), Date{2026, 11, 23}); err != nil || len(day) != 1 {
+		if day, err := s.Board(t.Context(), date(t, "2026-11-23")); err != nil || len(day) != 1 {
 			t.Errorf("%d bookings, %v", len(day), err)
 		}
 	})

@@ -192,6 +192,9 @@ func aboutOf(t testing.TB, s *Store, person string) []string {
 	must(t, err)
 	var actions []string
 	for _, r := range records {
+		if actionTexts[r.Action] == "" {
+			t.Errorf("there is no text for the action %s", r.Action)
+		}
 		actions = append(actions, r.Actor+" "+r.Action+" "+r.Detail["outcome"])
 	}
 	slices.Reverse(actions)

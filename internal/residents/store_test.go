@@ -65,9 +65,24 @@ func eachStore(t *testing.T, f func(t *testing.T, s *Store)) {
 			}
 		})
 		f(t, NewStore(db))
+		actionsHaveTexts(t, db)
 	}
 	t.Run("sqlite", func(t *testing.T) { run(t, database.Options{Path: filepath.Join(t.TempDir(), "residents.db")}) })
 	t.Run("postgres", func(t *testing.T) { run(t, database.Options{DSN: databasetest.Postgres(t)}) })
+}
+
+// actionsHaveTexts checks that people can read what was done in a test.
+func actionsHaveTexts(t *testing.T, db *database.DB) {
+	t.Helper()
+	var actions []string
+	if err := db.Reader().NewRaw("SELECT DISTINCT action FROM audit").Scan(t.Context(), &actions); err != nil {
+		t.Fatal(err)
+	}
+	for _, action := range actions {
+		if actionTexts[action] == "" {
+			t.Errorf("there is no text for the action %s", action)
+		}
+	}
 }
 
 var (
