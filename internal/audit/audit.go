@@ -198,7 +198,7 @@ func About(ctx context.Context, db *database.DB, person string, limit int) ([]Re
 // moment, for who wants to note the same once a day and not each time.
 func Noted(ctx context.Context, db *database.DB, actor, action string, since time.Time) (map[string]bool, error) {
 	var people []string
-	err := db.Reader().NewSelect().Model((*row)(nil)).Distinct().Column("person").
+	err := db.Reader().NewSelect().Model((*row)(nil)).Column("person").
 		Where("actor = ? AND action = ? AND at >= ? AND person <> ''", actor, action, since.UnixMilli()).Scan(ctx, &people)
 	if err != nil {
 		return nil, fmt.Errorf("audit of what somebody did: %w", err)

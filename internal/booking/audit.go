@@ -165,17 +165,18 @@ type Look struct {
 // it, and one for each person, by which they learn of it. The day's board is
 // opened all day long; so there is one for a person, who looks, and a day.
 func (s *Store) LookOver(ctx context.Context, a Act, l Look) error {
-	entries := a.entries(l.what, actionPrinted, l.object, l.people)
+	each, known := actionPrinted, map[string]bool{}
 	if !l.printed {
+		each = actionListed
 		midnight, _ := DateOf(a.Now, a.Location).Bounds(a.Location)
 		// Beside the queue of writers, where time is scarce: two looks at the same
 		// moment may both note a person.
-		known, err := audit.Noted(ctx, s.db, a.Actor, actionListed.name(), midnight)
-		if err != nil {
+		var err error
+		if known, err = audit.Noted(ctx, s.db, a.Actor, each.name(), midnight); err != nil {
 			return err
 		}
-		entries = slices.DeleteFunc(a.entries(l.what, actionListed, l.object, l.people), func(e audit.Entry) bool { return known[e.Person] })
 	}
+	entries := slices.DeleteFunc(a.entries(l.what, each, l.object, l.people), func(e audit.Entry) bool { return known[e.Person] })
 	err := s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error { return audit.Append(ctx, tx, a.Now, entries...) })
 	if err != nil {
 		return fmt.Errorf("nothing is shown, since that could not be recorded: %w", err)
