@@ -169,7 +169,7 @@ func document(t testing.TB) (*host.Router, map[string]map[string]operation) {
 func (r running) topUp(t testing.TB, account string, amount int64) answer {
 	t.Helper()
 	body := fmt.Sprintf(`{"person":%q,"amount":%d}`, hosttest.PersonID(t, account), amount)
-	return r.api(t, "sun-li").want(201, "POST", "/staff/top-ups", body, "Idempotency-Key", newKey())
+	return r.api(t, "sun-li").want(201, "POST", "/staff/top-ups", body, "Idempotency-Key", nextKey())
 }
 
 var keys struct {
@@ -177,7 +177,7 @@ var keys struct {
 	n int
 }
 
-func newKey() string {
+func nextKey() string {
 	keys.Lock()
 	defer keys.Unlock()
 	keys.n++

@@ -100,7 +100,7 @@ func (s *Store) atDesk(ctx context.Context, a Act, o once, do func(ctx context.C
 		return t, refuse(RuleInvalid, "name an idempotency key")
 	}
 	err = s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
-		before, ok, err := done(ctx, tx, o)
+		before, ok, err := doneBefore(ctx, tx, o)
 		if err != nil || ok {
 			t = before
 			return err

@@ -18,9 +18,6 @@ import (
 // Name is the service's name: its path prefix and its key in a Community.
 const Name = "accounts"
 
-// homePath is where people find their purse.
-const homePath = "/" + Name + "/"
-
 //go:embed messages/*.toml
 var messageFiles embed.FS
 
@@ -45,7 +42,10 @@ func register(_ context.Context, rt *host.Runtime) error {
 	s.store.OnNews(s.tell)
 	rt.Every("expire", expireEvery, s.expire)
 	rt.Every("recount", recountEvery, s.recount)
+	rt.Card(s.card)
 	s.mountInternal(rt.Mux)
+	s.mountPages(rt.Mux)
+	s.mountStaff(rt.Mux)
 	return s.mountAPI(rt.Mux)
 }
 

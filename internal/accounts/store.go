@@ -189,9 +189,9 @@ func digest(format string, args ...any) string {
 // is a digest of what that is.
 type once struct{ caller, key, request string }
 
-// done is the transaction that was made before, if one was; a refusal if the
+// doneBefore is the transaction that was made before, if one was; a refusal if the
 // caller used the key for something else.
-func done(ctx context.Context, db bun.IDB, o once) (t Transaction, ok bool, err error) {
+func doneBefore(ctx context.Context, db bun.IDB, o once) (t Transaction, ok bool, err error) {
 	var row transactionRow
 	err = db.NewSelect().Model(&row).Where("caller = ? AND key = ?", o.caller, o.key).Scan(ctx)
 	switch {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -27,10 +28,14 @@ func CSV(lines [][]string) ([]byte, error) {
 	return file.Bytes(), w.Error()
 }
 
+// negative is an amount beneath zero: spreadsheets take it for a number and
+// nothing else.
+var negative = regexp.MustCompile(`^-[0-9]+(\.[0-9]+)?$`)
+
 // harmless is a text that no spreadsheet takes for a formula (OWASP, CSV
 // Injection).
 func harmless(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", []rune(text)[0]) {
+	if text != "" && !negative.MatchString(text) && strings.ContainsRune("=+-@\t\r\n＝＋－＠", []rune(text)[0]) {
 		return "'" + text
 	}
 	return text
