@@ -49,6 +49,10 @@ func (s *service) fail(w http.ResponseWriter, r *http.Request, err error) {
 		s.pages.Error(w, r, http.StatusBadRequest)
 		return
 	}
+	if _, ok := errors.AsType[*Refusal](err); ok { // what our own forms do not ask for
+		s.pages.Error(w, r, http.StatusBadRequest)
+		return
+	}
 	if r.Context().Err() == nil {
 		s.log.ErrorContext(r.Context(), "page failed", "pattern", r.Pattern, "error", err.Error())
 	}

@@ -189,6 +189,9 @@ func TestCounterPages(t *testing.T) {
 	sun.hasNot(sun.page(secondPath, "已冲正", "冲正凭证"), "办错了？")
 	sun.refused(secondPath+"/reverse", url.Values{"reason": {"again"}, "key": {"r3"}}, "已经冲正过了")
 	sun.page(deskURL(li), "¥80.00", "已冲正", "本月收支")
+	if status, _, _ := sun.open(secondPath+"/reverse", url.Values{"reason": {"no key"}}); status != http.StatusBadRequest {
+		t.Errorf("a form that is none of ours: %d", status)
+	}
 
 	// Another's work can be seen and not taken back.
 	zhou := s.browser(t, "zhou-jianguo")
