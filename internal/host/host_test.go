@@ -279,6 +279,31 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
+// An id that a proxy gave a request is kept, so that its log and ours fit; what
+// a caller makes up instead comes into no log.
+func TestRequestID(t *testing.T) {
+	s := hosttest.Start(t, hosttest.Options{})
+	for id, kept := range map[string]bool{
+		"0198a0aa-9fd2-7d2e-8f4e-0123456789ab": true, "4bf92f3577b34da6a3ce929d0e0e4736": true,
+		"": false, "13911115678": false, "110101195001011234": false, "Li-Qiang.1988": false, "{0198a0aa-9fd2-7d2e-8f4e-0123456789ab}": false,
+		strings.Repeat("x", 36): false,
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/nowhere", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-Request-Id", id)
+		answer, err := s.Client(t).Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if got := answer.Header.Get("X-Request-Id"); got == "" || (got == id) != kept {
+			t.Errorf("%q became %q", id, got)
+		}
+	}
+}
+
 func TestFirstPageIsSmall(t *testing.T) {
 	s := hosttest.Start(t, hosttest.Options{})
 	total := 0

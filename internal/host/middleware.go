@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"regexp"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -80,14 +79,17 @@ func noteRoute(routes http.Handler) http.Handler {
 	})
 }
 
-var goodRequestID = regexp.MustCompile(`^[A-Za-z0-9._-]{8,64}$`)
+// isRequestID says that a request came with an id as proxies make them: a UUID,
+// or the same without hyphens. Anything else may be what a caller made up, a
+// telephone number for example, and would come into the log.
+func isRequestID(id string) bool { return (len(id) == 36 || len(id) == 32) && uuid.Validate(id) == nil }
 
 // observe gives the request an id, counts and times it, and logs it: the route
 // only, never the path, the query or who it was.
 func (h *Host) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		info := &request{id: r.Header.Get("X-Request-Id"), pattern: "none"}
-		if !goodRequestID.MatchString(info.id) {
+		if !isRequestID(info.id) {
 			info.id = uuid.Must(uuid.NewV7()).String()
 		}
 		w.Header().Set("X-Request-Id", info.id)

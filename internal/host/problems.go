@@ -34,6 +34,9 @@ var (
 
 // withoutValue takes out of the description of an error what the caller sent.
 func withoutValue(d huma.ErrorDetail) *huma.ErrorDetail {
+	if unknown := huma.ErrUnknownContentType.Error(); strings.HasPrefix(d.Message, unknown) {
+		d.Message = unknown
+	}
 	sent := fmt.Sprint(d.Value)
 	d.Value = nil
 	d.Message = quoted.ReplaceAllStringFunc(d.Message, func(m string) string {

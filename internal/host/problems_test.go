@@ -52,11 +52,15 @@ func TestProblemsRepeatNothing(t *testing.T) {
 		{"a property called like a number", "", `{"name":"a","count":1,"` + number + `":"` + name + `"}`, "unexpected property"},
 		{"no JSON", "", name + `=` + phone, "body"},
 		{"JSON that ends too early", "", `{"name":"` + name, "body"},
+		{"a content type of one's own", "?page=1", "text/" + phone, "unknown content type"},
 		{"a page that is none", "?page=" + phone + "x", `{"name":"a","count":1}`, "query.page"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/people/"+phone+c.query, strings.NewReader(c.body))
 			r.Header.Set("Content-Type", "application/json")
+			if strings.HasPrefix(c.body, "text/") {
+				r.Header.Set("Content-Type", c.body)
+			}
 			w := httptest.NewRecorder()
 			mux.ServeHTTP(w, r)
 			body, err := io.ReadAll(w.Result().Body)

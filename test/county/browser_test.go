@@ -15,6 +15,11 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
+// stepTime is how long one thing that a person does may take. It only bounds
+// how long a test waits for what never comes: with four browsers on two cores
+// that others use too, single steps have taken more than 20 s.
+const stepTime = time.Minute
+
 // browser starts a headless Chromium for this test, as a person's own: no
 // cookies, nothing remembered.
 func browser(t *testing.T) *person {
@@ -26,6 +31,7 @@ func browser(t *testing.T) *person {
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(chromium),
 		chromedp.UserDataDir(t.TempDir()),
+		chromedp.WSURLReadTimeout(stepTime),
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("accept-lang", "zh-CN"),
@@ -33,7 +39,7 @@ func browser(t *testing.T) *person {
 	if os.Getuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // Chromium refuses its sandbox to root
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute) // not t.Context, which is over before the cleanups
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute) // not t.Context, which is over before the cleanups
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
 	t.Cleanup(cancel)
@@ -63,7 +69,7 @@ type person struct {
 func (p *person) do(steps ...chromedp.Action[chromedp.Void]) {
 	p.Helper()
 	// A step that waits for what never comes must not use up the whole test.
-	ctx, cancel := context.WithTimeout(p.ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(p.ctx, stepTime)
 	defer cancel()
 	if err := chromedp.Do(ctx, steps...); err != nil {
 		where, _ := chromedp.Run(p.ctx, chromedp.Location())
@@ -85,9 +91,17 @@ func (p *person) disableScripts(disabled bool) {
 	}
 }
 
+// width gives the window a width and waits until the page is laid out in it.
 func (p *person) width(pixels int64) {
 	p.Helper()
 	p.do(chromedp.EmulateViewport(pixels, 800))
+	eventually(p.T, fmt.Sprintf("a page that is %d px wide", pixels), func() (bool, string) {
+		now, err := chromedp.Run(p.ctx, chromedp.Evaluate[int64](`window.innerWidth`))
+		if err != nil {
+			p.Fatal(err)
+		}
+		return now == pixels, fmt.Sprint(now)
+	})
 }
 
 func (p *person) visit(url string) {
@@ -106,7 +120,7 @@ func (p *person) click(words string) {
 func (p *person) clickAt(selector string) {
 	p.Helper()
 	p.do(chromedp.ScrollIntoView(selector))
-	ctx, cancel := context.WithTimeout(p.ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(p.ctx, stepTime)
 	defer cancel()
 	if _, err := chromedp.RunResponse(ctx, chromedp.Click(selector, chromedp.NodeVisible)); err != nil {
 		p.Fatalf("click %s: %v", selector, err)
@@ -192,7 +206,7 @@ func (p *person) accessible(picture string, widths ...int64) {
 // look lets axe-core, which is there already, look at the page.
 func (p *person) look(picture string) {
 	p.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, 60*time.Second)
+	ctx, cancel := context.WithTimeout(p.ctx, 2*stepTime)
 	defer cancel()
 	report, err := chromedp.Run(ctx, chromedp.Evaluate[string](
 		`axe.run(document, {resultTypes: ["violations"]}).then(r => JSON.stringify(r.violations))`, chromedp.EvalAwaitPromise))

@@ -180,7 +180,7 @@ type tokenOf struct {
 // client reaches the communities by their host names.
 var client = func() *http.Client {
 	c := instance.Client(2)
-	c.Timeout = 20 * time.Second
+	c.Timeout = stepTime
 	return c
 }()
 
