@@ -73,7 +73,8 @@ func findPlants(content []byte, found func(p plant, around string)) {
 			at += next
 			for text, p := range plants.texts {
 				if bytes.HasPrefix(content[at:], []byte(text)) {
-					found(p, strings.ToValidUTF8(string(content[max(0, at-150):min(len(content), at+100)]), "?"))
+					around := strings.ToValidUTF8(string(content[max(0, at-150):min(len(content), at+100)]), "?")
+					found(p, strings.Join(strings.Fields(around), " "))
 					break
 				}
 			}
