@@ -16,11 +16,20 @@ type actingView struct {
 	// For are those for whom the reader acts, By those who act for the reader.
 	For, By []actingLine
 	// Code was just made; it is shown this once.
-	Code    string
-	Problem string
+	Code string
+	// Problem is what is wrong, and Field the one in which it is, if it is one.
+	Problem, Field string
 	// Asking is what was typed in the request to act for somebody.
 	Asking Details
 	Done   string
+}
+
+// mistake is what is wrong with a field; empty if nothing is.
+func (v actingView) mistake(field string) string {
+	if v.Field != field {
+		return ""
+	}
+	return v.Problem
 }
 
 // actingLine is an agreement that holds, and with whom.
@@ -88,6 +97,9 @@ func (s *service) fromActing(w http.ResponseWriter, r *http.Request, said string
 	if err == nil {
 		err = do(&v, s.act(r.Context()))
 	}
+	if p, ok := errors.AsType[Problem](err); ok {
+		v.Field = p.Field
+	}
 	if s.formFailed(w, r, err, &v.Problem) {
 		return
 	}
@@ -116,7 +128,7 @@ func (s *service) acceptActing(w http.ResponseWriter, r *http.Request) {
 	s.fromActing(w, r, "acting", func(v *actingView, a Act) error {
 		_, err := s.store.AcceptActing(r.Context(), a, v.Self.ID, r.PostForm.Get("code"))
 		if errors.Is(err, ErrNotFound) {
-			v.Problem = v.T("residents.acting.wrongCode")
+			v.Problem, v.Field = v.T("residents.acting.wrongCode"), "code"
 			return nil
 		}
 		return err

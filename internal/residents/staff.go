@@ -112,8 +112,16 @@ type desk struct {
 	// Requests is how many requests wait for an answer.
 	Requests int
 	// Done is the id of the message about what was just done; Problem is what
-	// was not done, and why.
-	Done, Problem string
+	// was not done, and why, and Field the one that is to blame, if it is one.
+	Done, Problem, Field string
+}
+
+// mistake is what is wrong with a field; empty if nothing is.
+func (d desk) mistake(field string) string {
+	if d.Field != field {
+		return ""
+	}
+	return d.Problem
 }
 
 // desk prepares a page that belongs to the tab with a path.

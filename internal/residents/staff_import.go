@@ -60,6 +60,7 @@ func (s *service) readImport(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if v.Problem != "" {
+		v.Field = "table"
 		s.pages.Render(w, r, http.StatusUnprocessableEntity, importPage(v))
 		return
 	}

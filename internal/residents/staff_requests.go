@@ -136,7 +136,7 @@ func (s *service) refuseFromPage(w http.ResponseWriter, r *http.Request) {
 	}
 	v := refuseView{desk: d, Request: request, Text: r.PostForm.Get("reason")}
 	if Clean(v.Text) == "" {
-		v.Problem = d.T("residents.staff.reasonMissing")
+		v.Problem, v.Field = d.T("residents.staff.reasonMissing"), "reason"
 	} else if s.formFailed(w, r, s.store.Refuse(r.Context(), s.act(r.Context()), request.ID, v.Text), &v.Problem) {
 		return
 	}

@@ -20,6 +20,9 @@ func inputAttributes(f Input) templ.Attributes {
 	default:
 		a["type"] = f.Type
 	}
+	if f.Accept != "" {
+		a["accept"] = f.Accept
+	}
 	if f.Min != "" {
 		a["min"] = f.Min
 	}
