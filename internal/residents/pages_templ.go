@@ -993,7 +993,7 @@ func looksPage(p looksView) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			} else {
-				templ_7745c5c3_Err = web.DataTable(web.Table{Caption: p.T("residents.looks.title"), Columns: []web.Column{{Label: p.T("residents.when")}, {Label: p.T("residents.who")}, {Label: p.T("residents.what")}}, Rows: looksRows(p), Titled: true}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = web.DataTable(web.Table{Caption: p.T("residents.looks.title"), Columns: []web.Column{{Label: p.T("residents.when"), Short: true}, {Label: p.T("residents.who")}, {Label: p.T("residents.what")}}, Rows: looksRows(p), Titled: true}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
