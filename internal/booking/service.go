@@ -36,7 +36,7 @@ func Service() (host.Service, error) {
 	if err != nil {
 		return host.Service{}, err
 	}
-	return host.Service{Name: Name, Migrations: migrations, Messages: messages, Actions: actions(), Register: register}, nil
+	return host.Service{Name: Name, Migrations: migrations, Messages: messages, Actions: actions(), Retention: kept, Register: register}, nil
 }
 
 func register(_ context.Context, rt *host.Runtime) error {

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -9,11 +10,21 @@ import (
 	"github.com/linli-io/linli/internal/notify"
 )
 
+// expireEvery is how often messages are looked for that nobody takes and that
+// are of no use any more.
+const expireEvery = notify.LongestPause
+
 // deliver has what the service has to tell people handed over in the
-// background, if there is a service that brings it to them.
+// background, if there is a service that brings it to them; else it is removed
+// when it is of no use any more.
 func (rt *Runtime) deliver() {
 	on := func(s Service) bool { return s.Name == notify.Receiver }
 	if !slices.ContainsFunc(rt.host.options.Services, on) {
+		rt.Every("outbox", expireEvery, func(ctx context.Context) {
+			if err := notify.Expire(ctx, rt.DB, rt.Clock.Now()); err != nil && ctx.Err() == nil {
+				rt.Log.ErrorContext(ctx, "messages were not removed", "error", oneLine(err))
+			}
+		})
 		return
 	}
 	rt.Go("outbox", notify.NewOutbox(notify.Options{

@@ -35,6 +35,8 @@ type Service struct {
 	// Actions are what the actions in the service's audit are called: ids of
 	// messages, by action. People read them where they see who did what.
 	Actions map[string]string
+	// Retention says how long the rows of each table of the database are kept.
+	Retention []database.Retention
 	// Register mounts the service's routes and starts what it needs.
 	Register func(ctx context.Context, rt *Runtime) error
 }

@@ -35,7 +35,7 @@ func Service() (host.Service, error) {
 	if err != nil {
 		return host.Service{}, err
 	}
-	return host.Service{Name: Name, Migrations: migrations, Messages: texts, Actions: actionTexts, Register: register}, nil
+	return host.Service{Name: Name, Migrations: migrations, Messages: texts, Actions: actionTexts, Retention: kept, Register: register}, nil
 }
 
 // What the audit calls what staff do with the call list.

@@ -24,9 +24,12 @@ const (
 	batch      = 8
 	answerTime = 5 * time.Second
 	lease      = time.Minute
-	// The pause before the next attempt doubles from the first to the longest.
-	firstPause, longestPause = 2 * time.Second, 10 * time.Minute
+	// The pause before the next attempt doubles from the first to LongestPause.
+	firstPause = 2 * time.Second
 )
+
+// LongestPause is the longest pause before a message is tried again.
+const LongestPause = 10 * time.Minute
 
 // Options say where an outbox is and where its messages go.
 type Options struct {
@@ -150,8 +153,8 @@ func (o *Outbox) deliver(ctx context.Context, r row) error {
 func pause(attempts int) time.Duration {
 	p := firstPause
 	for range attempts - 1 {
-		if p *= 2; p >= longestPause {
-			return longestPause
+		if p *= 2; p >= LongestPause {
+			return LongestPause
 		}
 	}
 	return p

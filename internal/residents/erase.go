@@ -132,9 +132,11 @@ func (s *Store) Expire(ctx context.Context, a Act) (leaving int, err error) {
 			tx.NewDelete().Model((*codeRow)(nil)).Where("expires_at <= ?", a.Now.Unix()),
 			tx.NewDelete().Model((*triesRow)(nil)).Where("day < ?", a.Today()),
 			tx.NewDelete().Model((*actingRow)(nil)).Where("ended_at <= ?", before(paperRetention)),
+			tx.NewDelete().Model((*consentRow)(nil)).Where("withdrawn_at <= ?", before(paperRetention)),
+			// What they prove is gone by now, or stays.
 			tx.NewDelete().Model((*documentRow)(nil)).Where("created_at <= ?", before(paperRetention)).
 				Where("id NOT IN (SELECT document FROM acting WHERE document IS NOT NULL)").
-				Where("id NOT IN (SELECT document FROM consents WHERE document IS NOT NULL AND (withdrawn_at IS NULL OR withdrawn_at > ?))", before(paperRetention)),
+				Where("id NOT IN (SELECT document FROM consents WHERE document IS NOT NULL)"),
 		} {
 			if _, err := q.Exec(ctx); err != nil {
 				return err

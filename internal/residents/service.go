@@ -34,7 +34,7 @@ func Service() (host.Service, error) {
 	if err != nil {
 		return host.Service{}, err
 	}
-	return host.Service{Name: Name, Migrations: migrations, Messages: messages, Actions: actionTexts, Register: register}, nil
+	return host.Service{Name: Name, Migrations: migrations, Messages: messages, Actions: actionTexts, Retention: kept, Register: register}, nil
 }
 
 func register(_ context.Context, rt *host.Runtime) error {
