@@ -31,7 +31,7 @@ func Service() (host.Service, error) {
 	if err != nil {
 		return host.Service{}, err
 	}
-	return host.Service{Name: Name, Migrations: migrations, Messages: messages, Register: register}, nil
+	return host.Service{Name: Name, Migrations: migrations, Messages: messages, Retention: retention, Register: register}, nil
 }
 
 func register(_ context.Context, rt *host.Runtime) error {
