@@ -13,6 +13,7 @@ import (
 
 	"github.com/linli-io/linli/internal/accounts"
 	"github.com/linli-io/linli/internal/booking"
+	"github.com/linli-io/linli/internal/canteen"
 	"github.com/linli-io/linli/internal/host"
 	"github.com/linli-io/linli/internal/messages"
 	"github.com/linli-io/linli/internal/portal"
@@ -24,6 +25,7 @@ import (
 var services = map[string]func() (host.Service, error){
 	"accounts":  accounts.Service,
 	"booking":   booking.Service,
+	"canteen":   canteen.Service,
 	"messages":  messages.Service,
 	"portal":    portal.Service,
 	"residents": residents.Service,

@@ -1,0 +1,125 @@
+-- +goose Up
+-- All times are Unix seconds, days are YYYY-MM-DD in the community's zone,
+-- money is in fen.
+
+CREATE TABLE canteens (
+    name       TEXT    NOT NULL PRIMARY KEY,
+    position   BIGINT NOT NULL,
+    -- The canteen as the manifest has it, JSON.
+    spec       TEXT    NOT NULL,
+    retired_at BIGINT
+);
+
+CREATE TABLE dishes (
+    id           UUID    NOT NULL PRIMARY KEY,
+    name         TEXT    NOT NULL,
+    english_name TEXT    NOT NULL,
+    description  TEXT    NOT NULL,
+    kind         TEXT    NOT NULL,
+    price        BIGINT NOT NULL CHECK (price >= 0),
+    allergens    TEXT    NOT NULL, -- JSON
+    tags         TEXT    NOT NULL, -- JSON
+    nutrition    TEXT    NOT NULL, -- JSON
+    photo        UUID,
+    retired_at   BIGINT,
+    version      BIGINT NOT NULL
+);
+
+CREATE TABLE photos (
+    id         UUID    NOT NULL PRIMARY KEY,
+    media_type TEXT    NOT NULL,
+    content    BYTEA   NOT NULL,
+    created_at BIGINT NOT NULL
+);
+
+CREATE TABLE menus (
+    canteen      TEXT    NOT NULL REFERENCES canteens (name),
+    day          TEXT    NOT NULL,
+    meal         TEXT    NOT NULL,
+    published_at BIGINT,
+    version      BIGINT NOT NULL,
+    PRIMARY KEY (canteen, day, meal)
+);
+
+CREATE INDEX menus_of_day ON menus (day);
+
+-- What can be ordered. The check is what keeps a dish from being sold twice;
+-- nothing else does.
+CREATE TABLE items (
+    canteen       TEXT    NOT NULL,
+    day           TEXT    NOT NULL,
+    meal          TEXT    NOT NULL,
+    dish          UUID    NOT NULL REFERENCES dishes (id),
+    position      BIGINT NOT NULL,
+    price         BIGINT NOT NULL CHECK (price >= 0),
+    stock         BIGINT NOT NULL,
+    max_per_order BIGINT NOT NULL,
+    taken         BIGINT NOT NULL CHECK (taken >= 0 AND taken <= stock),
+    PRIMARY KEY (canteen, day, meal, dish)
+);
+
+CREATE TABLE orders (
+    id         UUID    NOT NULL PRIMARY KEY,
+    canteen    TEXT    NOT NULL,
+    day        TEXT    NOT NULL,
+    meal       TEXT    NOT NULL,
+    eater      TEXT    NOT NULL,
+    ordered_by TEXT    NOT NULL,
+    payer      TEXT    NOT NULL,
+    name       TEXT    NOT NULL,
+    phone      TEXT    NOT NULL,
+    payment    TEXT    NOT NULL,
+    content    TEXT    NOT NULL, -- JSON
+    tier       TEXT    NOT NULL,
+    total      BIGINT NOT NULL,
+    subsidy    BIGINT NOT NULL CHECK (subsidy >= 0 AND subsidy <= total),
+    revision   BIGINT NOT NULL,
+    next       TEXT,             -- JSON
+    state      TEXT    NOT NULL,
+    money      TEXT    NOT NULL,
+    tried_at   BIGINT NOT NULL, -- when it was last tried to do what money says is due
+    code       TEXT    NOT NULL,
+    standing   UUID,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    ended_at   BIGINT,
+    paid_at    BIGINT
+);
+
+-- One eater has one order for a meal of a day, wherever it is cooked.
+CREATE UNIQUE INDEX orders_of_eater ON orders (day, meal, eater) WHERE state IN ('Placing', 'Placed', 'Served');
+CREATE INDEX orders_of_sitting ON orders (canteen, day, meal, state);
+CREATE INDEX orders_by_eater ON orders (eater, day, id);
+CREATE INDEX orders_by_orderer ON orders (ordered_by, day, id);
+CREATE INDEX orders_due ON orders (tried_at) WHERE money IN ('Holding', 'Capture', 'Release', 'Sale', 'Refund');
+CREATE INDEX orders_live ON orders (day) WHERE state = 'Placed';
+
+CREATE TABLE category_members (
+    category TEXT NOT NULL,
+    person   TEXT NOT NULL,
+    PRIMARY KEY (category, person)
+);
+
+CREATE INDEX category_members_of_person ON category_members (person);
+
+-- Requests that were done, by the Idempotency-Key under which they came.
+CREATE TABLE idempotency (
+    person     TEXT    NOT NULL,
+    key        TEXT    NOT NULL,
+    request    TEXT    NOT NULL, -- SHA-256, hex
+    result     UUID    NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (person, key)
+);
+
+CREATE INDEX idempotency_age ON idempotency (created_at);
+
+-- +goose Down
+DROP TABLE idempotency;
+DROP TABLE category_members;
+DROP TABLE orders;
+DROP TABLE items;
+DROP TABLE menus;
+DROP TABLE photos;
+DROP TABLE dishes;
+DROP TABLE canteens;

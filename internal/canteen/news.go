@@ -1,0 +1,73 @@
+package canteen
+
+import (
+	"context"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/linli-io/linli/internal/notify"
+	"github.com/linli-io/linli/internal/web"
+)
+
+// NewsKind is what has happened to somebody's order. Names are stable.
+type NewsKind string
+
+// What people are told of: what others, or time, did to their orders.
+const (
+	// NewsCancelled: the staff have cancelled the order.
+	NewsCancelled NewsKind = "canteen-cancelled"
+	// NewsUnpaid: the money was not held any more when it was due; the order is
+	// to be paid at the counter.
+	NewsUnpaid NewsKind = "canteen-unpaid"
+)
+
+// News is something that has happened to an order.
+type News struct {
+	Kind  NewsKind
+	Order Order
+	Now   time.Time
+}
+
+// newsFor is how long after the day of its meal news of an order is of use.
+const newsFor = 24 * time.Hour
+
+// tell hands news over to be told.
+func (s *service) tell(ctx context.Context, tx bun.Tx, n News) error {
+	o := n.Order
+	if isGuest(o.Eater) && o.Phone == "" {
+		return nil // nobody knows how to reach them
+	}
+	m := notify.Message{
+		At: n.Now, Person: o.Eater, By: o.OrderedBy, Kind: string(n.Kind), About: o.ID.String(), Link: orderURL(o.ID), Urgent: n.Kind == NewsCancelled,
+		Text: map[string]string{}, NotAfter: latest(o.Day.AddDays(1).Noon(s.location()), n.Now.Add(newsFor)),
+	}
+	if isGuest(o.Eater) {
+		m.Name, m.Phone, m.Link, m.By = o.Name, o.Phone, "", ""
+	}
+	for lang, v := range s.words() {
+		args := []any{"Day", v.Date(o.Day.Noon(s.location())), "Meal", s.mealName(o.Sitting)}
+		if n.Kind == NewsUnpaid {
+			m.Text[string(lang)] = v.T("canteen.news.unpaid", args...)
+		} else {
+			m.Text[string(lang)] = v.T("canteen.news.cancelled", args...)
+		}
+	}
+	return notify.Send(ctx, tx, m)
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// words are what texts are written with that no request is answered with.
+func (s *service) words() map[web.Language]web.View {
+	words := map[web.Language]web.View{}
+	for _, lang := range web.Languages {
+		words[lang] = s.pages.Words(lang)
+	}
+	return words
+}

@@ -1,0 +1,130 @@
+package canteen
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+// till asks the service of accounts, under IDs of the orders, so that asking
+// again changes nothing.
+type till struct{ client *http.Client }
+
+// accountsPath is where the service of accounts answers other services.
+const accountsPath = "http://accounts/accounts/internal/v1/"
+
+// holdFor is how long after its meal the money of an order stays held at most.
+const holdFor = 7 * 24 * time.Hour
+
+// ask sends a request and returns the status of the answer, and the rule of a
+// problem. An error means that it is not known what has come of it.
+func (t till) ask(ctx context.Context, method, path string, body any, out any) (status int, rule string, err error) {
+	content, err := json.Marshal(body)
+	if err != nil {
+		return 0, "", err
+	}
+	r, err := http.NewRequestWithContext(ctx, method, accountsPath+path, bytes.NewReader(content))
+	if err != nil {
+		return 0, "", err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	response, err := t.client.Do(r)
+	if err != nil {
+		return 0, "", fmt.Errorf("asking the purse: %w", err)
+	}
+	defer response.Body.Close() //nolint:errcheck // it was read
+	answer, err := io.ReadAll(io.LimitReader(response.Body, 64<<10))
+	if err != nil {
+		return 0, "", fmt.Errorf("asking the purse: %w", err)
+	}
+	switch {
+	case response.StatusCode == http.StatusOK || response.StatusCode == http.StatusCreated:
+		if out != nil {
+			err = json.Unmarshal(answer, out)
+		}
+		return http.StatusOK, "", err
+	case response.StatusCode == http.StatusConflict || response.StatusCode == http.StatusUnprocessableEntity:
+		var problem struct{ Rule string }
+		if err := json.Unmarshal(answer, &problem); err != nil {
+			return 0, "", fmt.Errorf("asking the purse: %s: %w", response.Status, err)
+		}
+		return response.StatusCode, problem.Rule, nil
+	}
+	return 0, "", fmt.Errorf("asking the purse: %s", response.Status)
+}
+
+// Rules by which the service of accounts refuses.
+const (
+	ruleInsufficient = "insufficient"
+	ruleNotHeld      = "not-held"
+)
+
+// hold has the purse hold the money of what an order shall be; false if there
+// is too little.
+func (t till) hold(ctx context.Context, o Order, memo map[string]string, until time.Time) (bool, error) {
+	status, rule, err := t.ask(ctx, http.MethodPut, "holds/"+o.ID.String(), map[string]any{
+		"revision": o.Revision, "person": o.Payer, "amount": o.Next.Pays(), "expiresAt": until, "about": o.ID.String(), "memo": memo,
+	}, nil)
+	switch {
+	case err != nil:
+		return false, err
+	case status == http.StatusOK:
+		return true, nil
+	case rule == ruleInsufficient || rule == ruleNotHeld:
+		return false, nil
+	}
+	return false, fmt.Errorf("holding the money of order %s: refused: %s", o.ID, rule)
+}
+
+// capture takes what is held; false if nothing is held any more.
+func (t till) capture(ctx context.Context, o Order) (bool, error) {
+	status, rule, err := t.ask(ctx, http.MethodPost, "holds/"+o.ID.String()+"/capture", map[string]any{"amount": o.Pays(), "subsidy": o.Subsidy}, nil)
+	switch {
+	case err != nil:
+		return false, err
+	case status == http.StatusOK:
+		return true, nil
+	case rule == ruleNotHeld:
+		return false, nil
+	}
+	return false, fmt.Errorf("taking the money of order %s: refused: %s", o.ID, rule)
+}
+
+// release gives free what is held.
+func (t till) release(ctx context.Context, o Order) error {
+	status, rule, err := t.ask(ctx, http.MethodPost, "holds/"+o.ID.String()+"/release", nil, nil)
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("giving free the money of order %s: refused: %s", o.ID, rule)
+	}
+	return err
+}
+
+// sale enters what was paid at the counter.
+func (t till) sale(ctx context.Context, o Order, memo map[string]string) error {
+	person := o.Eater
+	if isGuest(person) {
+		person = ""
+	}
+	status, rule, err := t.ask(ctx, http.MethodPost, "sales/"+o.ID.String(), map[string]any{
+		"amount": o.Pays(), "subsidy": o.Subsidy, "person": person, "actor": o.OrderedBy, "about": o.ID.String(), "memo": memo,
+	}, nil)
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("entering the sale of order %s: refused: %s", o.ID, rule)
+	}
+	return err
+}
+
+// refund gives back what was taken: to the purse, or at the counter.
+func (t till) refund(ctx context.Context, o Order, of, to string) error {
+	status, rule, err := t.ask(ctx, http.MethodPost, "refunds/"+o.ID.String(), map[string]any{
+		"of": of + "/" + o.ID.String(), "amount": o.Pays(), "subsidy": o.Subsidy, "to": to,
+	}, nil)
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("giving back the money of order %s: refused: %s", o.ID, rule)
+	}
+	return err
+}
