@@ -87,7 +87,7 @@ type Sitting struct {
 type Times struct{ From, To, CutOff time.Time }
 
 // TimesOf are the times of a meal on a day in the community's zone. Where
-// clocks are put forward over a time, it is the moment at which they are.
+// clocks are put forward over a time, it is an hour later.
 func TimesOf(m v1alpha1.Meal, day civil.Date, loc *time.Location) Times {
 	at := func(day civil.Date, text string) time.Time {
 		minutes, err := minutesOf(text)
@@ -96,7 +96,6 @@ func TimesOf(m v1alpha1.Meal, day civil.Date, loc *time.Location) Times {
 		}
 		t, ok := day.At(minutes, loc)
 		if !ok {
-			// The first moment after the gap.
 			t, _ = day.At(minutes+60, loc)
 		}
 		return t

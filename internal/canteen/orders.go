@@ -35,7 +35,10 @@ type orderRow struct {
 	Name      string
 	Phone     string
 	Payment   Payment
-	Content   string
+	Lines     string
+	Way       v1alpha1.Way
+	Home      string
+	Wish      string
 	Tier      string
 	Total     int64
 	Subsidy   int64
@@ -65,14 +68,13 @@ func (r orderRow) order() (Order, error) {
 	if r.Standing != nil {
 		o.Standing = *r.Standing
 	}
-	if err := json.Unmarshal([]byte(r.Content), &o.Content); err != nil {
-		return o, fmt.Errorf("order %s in the database: %w", r.ID, err)
-	}
+	o.Content = Content{Way: r.Way, Wish: r.Wish, Quote: Quote{Tier: r.Tier, Total: r.Total, Subsidy: r.Subsidy}}
 	if r.Next != nil {
 		o.Next = &Content{}
-		if err := json.Unmarshal([]byte(*r.Next), o.Next); err != nil {
-			return o, fmt.Errorf("order %s in the database: next: %w", r.ID, err)
-		}
+		err = json.Unmarshal([]byte(*r.Next), o.Next)
+	}
+	if err := errors.Join(err, json.Unmarshal([]byte(r.Lines), &o.Lines), json.Unmarshal([]byte(r.Home), &o.Home)); err != nil {
+		return o, fmt.Errorf("order %s in the database: %w", r.ID, err)
 	}
 	return o, nil
 }
@@ -80,7 +82,7 @@ func (r orderRow) order() (Order, error) {
 func orderRowOf(o Order) (orderRow, error) {
 	r := orderRow{
 		ID: o.ID, Canteen: o.Canteen, Day: o.Day.String(), Meal: o.Meal, Eater: o.Eater, OrderedBy: o.OrderedBy, Payer: o.Payer,
-		Name: o.Name, Phone: o.Phone, Payment: o.Payment, Tier: o.Tier, Total: o.Total, Subsidy: o.Subsidy,
+		Name: o.Name, Phone: o.Phone, Payment: o.Payment, Way: o.Way, Wish: o.Wish, Tier: o.Tier, Total: o.Total, Subsidy: o.Subsidy,
 		Revision: o.Revision, State: o.State, Money: o.Money, TriedAt: o.UpdatedAt.Unix(), Code: o.Code,
 		CreatedAt: o.CreatedAt.Unix(), UpdatedAt: o.UpdatedAt.Unix(), EndedAt: unix(o.EndedAt), PaidAt: unix(o.PaidAt),
 	}
@@ -88,7 +90,10 @@ func orderRowOf(o Order) (orderRow, error) {
 		r.Standing = &o.Standing
 	}
 	var err error
-	if r.Content, err = asJSON(o.Content); err != nil {
+	if r.Lines, err = asJSON(o.Lines); err != nil {
+		return r, err
+	}
+	if r.Home, err = asJSON(o.Home); err != nil {
 		return r, err
 	}
 	if o.Next != nil {

@@ -51,7 +51,7 @@ func (s *Store) Erase(ctx context.Context, now time.Time, loc *time.Location) (e
 // anonymous takes persons out of orders. What was wished may tell who it was.
 func anonymous(q *bun.UpdateQuery) *bun.UpdateQuery {
 	return q.Model((*orderRow)(nil)).Set("eater = '', ordered_by = '', payer = '', name = '', phone = '', code = ''").
-		Set("content = '{}', next = NULL")
+		Set("home = '{}', wish = '', next = NULL")
 }
 
 // Personal is all that the service keeps about a person.

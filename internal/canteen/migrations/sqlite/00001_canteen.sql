@@ -69,7 +69,10 @@ CREATE TABLE orders (
     name       TEXT    NOT NULL,
     phone      TEXT    NOT NULL,
     payment    TEXT    NOT NULL,
-    content    TEXT    NOT NULL, -- JSON
+    lines      TEXT    NOT NULL, -- JSON
+    way        TEXT    NOT NULL,
+    home       TEXT    NOT NULL, -- JSON
+    wish       TEXT    NOT NULL,
     tier       TEXT    NOT NULL,
     total      INTEGER NOT NULL,
     subsidy    INTEGER NOT NULL CHECK (subsidy >= 0 AND subsidy <= total),
