@@ -273,7 +273,7 @@ func (s *service) ordersOfMeal(ctx context.Context, in *ordersOfMealInput) (*ord
 	if err != nil {
 		return nil, err
 	}
-	orders, err := s.store.OrdersOf(ctx, Sitting{in.Canteen, day, in.Meal})
+	orders, err := s.store.Look(ctx, s.by(ctx), Sitting{in.Canteen, day, in.Meal}, s.location())
 	if err != nil {
 		return nil, err
 	}

@@ -83,6 +83,9 @@ type Sitting struct {
 	Meal    string
 }
 
+// String names the sitting in records.
+func (s Sitting) String() string { return s.Canteen + "/" + s.Day.String() + "/" + s.Meal }
+
 // Times are when a meal is served on a day, and until when it can be ordered.
 type Times struct{ From, To, CutOff time.Time }
 

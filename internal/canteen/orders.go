@@ -369,6 +369,24 @@ func (s *Store) OrdersOf(ctx context.Context, sitting Sitting) ([]Order, error) 
 	return ordersOf(rows)
 }
 
+// Look is OrdersOf for staff, which is recorded before they are shown.
+func (s *Store) Look(ctx context.Context, by By, sitting Sitting, loc *time.Location) ([]Order, error) {
+	orders, err := s.OrdersOf(ctx, sitting)
+	if err != nil {
+		return nil, err
+	}
+	midnight, _ := civil.DateOf(by.Now, loc).Bounds(loc)
+	l := audit.Look{
+		Actor: by.Actor, Action: "canteen-orders-view", Each: "canteen-order-listed", Object: sitting.String(), Since: midnight,
+	}
+	for _, o := range orders {
+		if !isGuest(o.Eater) {
+			l.People = append(l.People, o.Eater)
+		}
+	}
+	return orders, audit.NoteLook(ctx, s.db, by.Now, l)
+}
+
 // keep writes what has become of an order.
 func keep(ctx context.Context, tx bun.Tx, o Order) error {
 	row, err := orderRowOf(o)

@@ -35,7 +35,16 @@ func Service() (host.Service, error) {
 	if err != nil {
 		return host.Service{}, err
 	}
-	return host.Service{Name: Name, Migrations: migrations, Messages: messages, Register: register}, nil
+	return host.Service{Name: Name, Migrations: migrations, Messages: messages, Actions: actionTexts, Register: register}, nil
+}
+
+// actionTexts are what the actions in the audit are called: ids of messages.
+var actionTexts = map[string]string{
+	"canteen-dish-new": "canteen.action.dishNew", "canteen-dish-change": "canteen.action.dishChange",
+	"canteen-dish-retire": "canteen.action.dishRetire", "canteen-dish-back": "canteen.action.dishBack", "canteen-menu": "canteen.action.menu",
+	"canteen-order": "canteen.action.order", "canteen-order-change": "canteen.action.orderChange", "canteen-order-cancel": "canteen.action.orderCancel",
+	"canteen-order-serve": "canteen.action.orderServe", "canteen-order-unserve": "canteen.action.orderUnserve", "canteen-order-pay": "canteen.action.orderPay",
+	"canteen-forget": "canteen.action.forget", "canteen-orders-view": "canteen.action.ordersView", "canteen-order-listed": "canteen.action.orderListed",
 }
 
 func register(_ context.Context, rt *host.Runtime) error {

@@ -1,6 +1,7 @@
 package canteen
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -340,6 +341,41 @@ func TestAtTheCounter(t *testing.T) {
 		}
 		if report := must[audit.Report](t)(audit.Verify(t.Context(), w.db)); report.Bad != nil || report.Entries != 7 {
 			t.Errorf("audit: %+v", report)
+		}
+	})
+}
+
+// TestActions: everything that the audit has is called something.
+func TestActions(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w world) {
+		by := By{Actor: "cook", Now: moment(t, sunday)}
+		want := w.wanted(t, "wang", PayCounter, 1, 0)
+		want.Staff = true
+		o := w.mustPlace(t, want)
+		a := Act{Reach: Reach{Actor: "cook", Staff: true}, ID: o.ID, Now: moment(t, sunday), Location: shanghai}
+		for range 2 {
+			must[[]Order](t)(w.Look(t.Context(), by, lunch(t), shanghai))
+		}
+		must[Order](t)(w.Change(t.Context(), a, Content{Way: v1alpha1.WayEatIn, Lines: w.lines(0, 1)}, Eater{}, nil))
+		for _, do := range []func(context.Context, Act) (Order, error){w.Serve, w.Unserve, w.Pay, w.Cancel} {
+			must[Order](t)(do(t.Context(), a))
+		}
+		for _, retired := range []bool{true, false} {
+			if err := w.RetireDish(t.Context(), by, w.rice.ID, retired); err != nil {
+				t.Fatal(err)
+			}
+		}
+		dish := must[Dish](t)(w.Dish(t.Context(), w.pork.ID))
+		must[Dish](t)(w.PutDish(t.Context(), by, dish))
+		seen := map[string]int{}
+		for _, r := range must[[]audit.Record](t)(audit.Between(t.Context(), w.db, moment(t, sunday).Add(-time.Hour), moment(t, sunday).Add(time.Hour), 100)) {
+			if actionTexts[r.Action] == "" {
+				t.Errorf("%s is called nothing", r.Action)
+			}
+			seen[r.Action]++
+		}
+		if seen["canteen-orders-view"] != 2 || seen["canteen-order-listed"] != 1 || len(seen) != len(actionTexts)-1 {
+			t.Errorf("seen %v of %d actions", seen, len(actionTexts))
 		}
 	})
 }

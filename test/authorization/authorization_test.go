@@ -21,6 +21,7 @@ import (
 	"github.com/linli-io/linli/api/v1alpha1"
 	"github.com/linli-io/linli/internal/accounts"
 	"github.com/linli-io/linli/internal/booking"
+	"github.com/linli-io/linli/internal/canteen"
 	"github.com/linli-io/linli/internal/host"
 	"github.com/linli-io/linli/internal/host/hosttest"
 	"github.com/linli-io/linli/internal/identity"
@@ -71,7 +72,7 @@ func table(t *testing.T) map[string][]string {
 func start(t *testing.T, name, uid string) *hosttest.Server {
 	t.Helper()
 	var services []host.Service
-	for _, open := range []func() (host.Service, error){portal.Service, accounts.Service, booking.Service, messages.Service, residents.Service} {
+	for _, open := range []func() (host.Service, error){portal.Service, accounts.Service, booking.Service, canteen.Service, messages.Service, residents.Service} {
 		s, err := open()
 		if err != nil {
 			t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 	"github.com/linli-io/linli/api/v1alpha1"
 	"github.com/linli-io/linli/internal/accounts"
 	"github.com/linli-io/linli/internal/booking"
+	"github.com/linli-io/linli/internal/canteen"
 	"github.com/linli-io/linli/internal/host"
 	"github.com/linli-io/linli/internal/host/hosttest"
 	"github.com/linli-io/linli/internal/messages"
@@ -23,7 +24,7 @@ import (
 )
 
 // services are the services that have an API.
-var services = []func() (host.Service, error){accounts.Service, booking.Service, messages.Service, residents.Service}
+var services = []func() (host.Service, error){accounts.Service, booking.Service, canteen.Service, messages.Service, residents.Service}
 
 const linter = "../node_modules/@redocly/cli/bin/cli.js"
 
