@@ -141,7 +141,7 @@ func (s *service) createDish(ctx context.Context, in *struct{ Body apiDishBody }
 }
 
 func (s *service) changeDish(ctx context.Context, in *struct {
-	orderInput
+	ID   string `path:"id" maxLength:"64" doc:"The dish's ID."`
 	Body apiDishBody
 }) (*dishOutput, error) {
 	id, err := parseID(in.ID)
@@ -174,9 +174,9 @@ func (s *service) putDish(ctx context.Context, id uuid.UUID, b apiDishBody) (*di
 }
 
 type planInput struct {
-	Canteen string `path:"canteen" maxLength:"63"`
-	Date    string `path:"date" maxLength:"10"`
-	Meal    string `path:"meal" maxLength:"63"`
+	Canteen string `path:"canteen" maxLength:"63" doc:"The canteen's name."`
+	Date    string `path:"date" maxLength:"10" doc:"The day, YYYY-MM-DD."`
+	Meal    string `path:"meal" maxLength:"63" doc:"The meal's name."`
 	Body    struct {
 		Items []struct {
 			Dish        string `json:"dish" format:"uuid"`
@@ -237,7 +237,7 @@ func (s *service) planMenu(ctx context.Context, in *planInput) (*planOutput, err
 }
 
 type copyWeekInput struct {
-	Canteen string `path:"canteen" maxLength:"63"`
+	Canteen string `path:"canteen" maxLength:"63" doc:"The canteen's name."`
 	Body    struct {
 		Date string `json:"date" format:"date" maxLength:"10" doc:"A day of the week into which the menus are copied."`
 	}
@@ -263,9 +263,9 @@ func (s *service) copyWeek(ctx context.Context, in *copyWeekInput) (*copyWeekOut
 func mondayOf(d civil.Date) civil.Date { return d.AddDays(-(int(d.Weekday()) + 6) % 7) }
 
 type ordersOfMealInput struct {
-	Canteen string `query:"canteen" required:"true" maxLength:"63"`
-	Date    string `query:"date" required:"true" maxLength:"10"`
-	Meal    string `query:"meal" required:"true" maxLength:"63"`
+	Canteen string `query:"canteen" required:"true" maxLength:"63" doc:"The canteen's name."`
+	Date    string `query:"date" required:"true" maxLength:"10" doc:"The day, YYYY-MM-DD."`
+	Meal    string `query:"meal" required:"true" maxLength:"63" doc:"The meal's name."`
 }
 
 func (s *service) ordersOfMeal(ctx context.Context, in *ordersOfMealInput) (*ordersOutput, error) {

@@ -107,7 +107,7 @@ type apiMenu struct {
 }
 
 type menusInput struct {
-	Date string `path:"date" maxLength:"10" example:"2026-11-23"`
+	Date string `path:"date" maxLength:"10" example:"2026-11-23" doc:"The day, YYYY-MM-DD, or today."`
 }
 
 type menusOutput struct {

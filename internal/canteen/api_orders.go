@@ -193,7 +193,7 @@ func (s *service) ordersOut(orders []Order) *ordersOutput {
 }
 
 type orderInput struct {
-	ID string `path:"id" maxLength:"64"`
+	ID string `path:"id" maxLength:"64" doc:"The order's ID."`
 }
 
 func (s *service) getOrder(ctx context.Context, in *orderInput) (*orderOutput, error) {
@@ -205,7 +205,7 @@ func (s *service) getOrder(ctx context.Context, in *orderInput) (*orderOutput, e
 }
 
 type changeOrderInput struct {
-	orderInput
+	ID   string `path:"id" maxLength:"64" doc:"The order's ID."`
 	Body apiContent
 }
 
