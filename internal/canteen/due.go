@@ -77,7 +77,7 @@ func (s *Store) advance(ctx context.Context, sitting Sitting, times Times, now t
 func (s *Store) Due(ctx context.Context, since time.Time) ([]Order, error) {
 	var rows []orderRow
 	err := s.db.Reader().NewSelect().Model(&rows).
-		Where("money IN (?)", bun.List([]Money{MoneyHolding, MoneyCapture, MoneyRelease, MoneySale, MoneyRefund})).
+		Where("money IN (?)", bun.List(due)).
 		Where("tried_at <= ?", since.Unix()).Order("tried_at", "id").Limit(maxSettled).Scan(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("looking for payments that are due: %w", err)

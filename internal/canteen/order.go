@@ -60,6 +60,9 @@ const (
 	MoneyLost     Money = "Lost"     // the hold was gone before the money was taken
 )
 
+// due are those of which something is to be done.
+var due = []Money{MoneyHolding, MoneyCapture, MoneyRelease, MoneySale, MoneyRefund}
+
 // Content is what can be changed of an order.
 type Content struct {
 	Lines []Line       `json:"lines"`

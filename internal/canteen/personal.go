@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -12,30 +11,53 @@ import (
 
 	"github.com/linli-io/linli/internal/audit"
 	"github.com/linli-io/linli/internal/civil"
+	"github.com/linli-io/linli/internal/database"
 )
 
 // OnNews has tell called for all news, in the transaction in which it happens.
 // It is to be set before the store is used.
 func (s *Store) OnNews(tell func(ctx context.Context, tx bun.Tx, n News) error) { s.tell = tell }
 
-// retention is for how long it is kept whose an order was, in days after its
-// meal. Complaints and illnesses are traced within it; what was subsidised
-// stays in the ledger without names.
-const retention = 180
+const (
+	// orderRetention is for how long orders are kept after the day of their
+	// meal: complaints and illnesses are traced within it. What was subsidised
+	// stays, added up without persons, and in the ledger.
+	orderRetention = 180 * 24 * time.Hour
+	// keyRetention is for how long idempotency keys are kept.
+	keyRetention = 24 * time.Hour
+)
 
-// keysFor is for how long idempotency keys are kept.
-const keysFor = 24 * time.Hour
+// kept says how long the service keeps what, after the end of what it is about.
+var kept = []database.Retention{
+	{Table: "orders", Kept: database.KeptFor, For: orderRetention},
+	{Table: "idempotency", Kept: database.KeptFor, For: keyRetention},
+	{Table: "category_members", Kept: database.KeptWithPerson},
+	{Table: "past_orders", Kept: database.NotPersonal},
+	{Table: "canteens", Kept: database.NotPersonal},
+	{Table: "dishes", Kept: database.NotPersonal},
+	{Table: "photos", Kept: database.NotPersonal},
+	{Table: "menus", Kept: database.NotPersonal},
+	{Table: "items", Kept: database.NotPersonal},
+}
 
-// Erase takes out of orders whose they were when they are past their retention,
-// and removes idempotency keys that nobody will repeat. It returns how many
-// orders were nobody's after it.
+// Erase removes orders that are past their retention, after what came of them
+// was added up, and idempotency keys that nobody will repeat. It returns how
+// many orders it removed.
 func (s *Store) Erase(ctx context.Context, now time.Time, loc *time.Location) (erased int64, err error) {
+	// The day of a meal ends at midnight; it is kept for all of the last day.
+	before := civil.DateOf(now.Add(-orderRetention), loc).String()
 	err = s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
-		if _, err := tx.NewDelete().Model((*idempotencyRow)(nil)).Where("created_at < ?", now.Add(-keysFor).Unix()).Exec(ctx); err != nil {
+		if _, err := tx.NewDelete().Model((*idempotencyRow)(nil)).Where("created_at <= ?", now.Add(-keyRetention).Unix()).Exec(ctx); err != nil {
 			return err
 		}
-		result, err := anonymous(tx.NewUpdate()).Where("eater <> '' AND day < ?", civil.DateOf(now, loc).AddDays(-retention).String()).
-			Where("state NOT IN (?)", bun.List([]State{StatePlacing, StatePlaced})).Exec(ctx)
+		past := subsidiesOf(tx).Where("day < ?", before)
+		if _, err := tx.NewRaw("INSERT INTO past_orders (month, tier, orders, total, subsidy) SELECT * FROM (?) AS past WHERE true "+
+			"ON CONFLICT (month, tier) DO UPDATE SET orders = past_orders.orders + EXCLUDED.orders, "+
+			"total = past_orders.total + EXCLUDED.total, subsidy = past_orders.subsidy + EXCLUDED.subsidy", past).Exec(ctx); err != nil {
+			return err
+		}
+		result, err := tx.NewDelete().Model((*orderRow)(nil)).Where("day < ?", before).
+			Where("money NOT IN (?)", bun.List(due)).Where("state NOT IN (?)", bun.List([]State{StatePlacing, StatePlaced})).Exec(ctx)
 		if err != nil {
 			return err
 		}
@@ -90,7 +112,6 @@ func (s *Store) Forget(ctx context.Context, person string, now time.Time) error 
 	err = s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
 		// The money of what was cancelled is given back by the order's ID: it
 		// needs no name.
-		due := []Money{MoneyHolding, MoneyCapture, MoneyRelease, MoneySale, MoneyRefund}
 		waiting, err := tx.NewSelect().Model((*orderRow)(nil)).Where("eater = ? AND money IN (?)", person, bun.List(due)).Exists(ctx)
 		if err != nil {
 			return err
@@ -123,9 +144,6 @@ func (s *Store) Forget(ctx context.Context, person string, now time.Time) error 
 // they can be forgotten.
 var errUnsettled = errors.New("a payment is still being settled")
 
-// Reports are of orders whose money was taken.
-var taken = []Money{MoneyCaptured, MoneySold}
-
 // SubsidyRow is what was subsidised for a tier in a month.
 type SubsidyRow struct {
 	// Month is YYYY-MM, of the days of the meals; Tier is empty for those who
@@ -137,13 +155,22 @@ type SubsidyRow struct {
 	Total, Subsidy int64
 }
 
+// subsidiesOf adds up, by month and tier, the orders whose money was taken and
+// that nothing happens to any more.
+func subsidiesOf(db bun.IDB) *bun.SelectQuery {
+	return db.NewSelect().Model((*orderRow)(nil)).
+		ColumnExpr("SUBSTR(day, 1, 7) AS month, tier, COUNT(*) AS orders, CAST(SUM(total) AS BIGINT) AS total, CAST(SUM(subsidy) AS BIGINT) AS subsidy").
+		Where("money IN (?)", bun.List([]Money{MoneyCaptured, MoneySold})).Where("state NOT IN (?)", bun.List([]State{StatePlacing})).
+		GroupExpr("1, 2")
+}
+
 // Subsidies are what was subsidised in the months from first to last, by tier.
 func (s *Store) Subsidies(ctx context.Context, first, last string) ([]SubsidyRow, error) {
 	var rows []SubsidyRow
-	err := s.db.Reader().NewSelect().Model((*orderRow)(nil)).
-		ColumnExpr("SUBSTR(day, 1, 7) AS month, tier, COUNT(*) AS orders, CAST(SUM(total) AS BIGINT) AS total, CAST(SUM(subsidy) AS BIGINT) AS subsidy").
-		Where("day >= ? AND day <= ?", first+"-01", last+"-31").Where("money IN (?)", bun.List(slices.Clone(taken))).
-		GroupExpr("1, 2").OrderExpr("1, 2").Scan(ctx, &rows)
+	now := subsidiesOf(s.db.Reader()).Where("day >= ? AND day <= ?", first+"-01", last+"-31")
+	err := s.db.Reader().NewRaw("SELECT month, tier, CAST(SUM(orders) AS BIGINT) AS orders, CAST(SUM(total) AS BIGINT) AS total, CAST(SUM(subsidy) AS BIGINT) AS subsidy FROM ("+
+		"SELECT * FROM (?) AS now UNION ALL SELECT month, tier, orders, total, subsidy FROM past_orders WHERE month >= ? AND month <= ?) AS every "+
+		"GROUP BY 1, 2 ORDER BY 1, 2", now, first, last).Scan(ctx, &rows)
 	if err != nil {
 		return nil, fmt.Errorf("adding up subsidies: %w", err)
 	}

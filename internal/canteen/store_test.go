@@ -5,14 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/uptrace/bun"
 
 	"github.com/linli-io/linli/api/v1alpha1"
 	"github.com/linli-io/linli/internal/audit"
+	"github.com/linli-io/linli/internal/civil"
 	"github.com/linli-io/linli/internal/database"
 	"github.com/linli-io/linli/internal/database/databasetest"
 	"github.com/linli-io/linli/internal/notify"
@@ -467,23 +470,61 @@ func TestForget(t *testing.T) {
 	})
 }
 
-// TestErase: after their retention, orders are nobody's.
+// TestErase: orders go when their time is over, and what was subsidised stays.
 func TestErase(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w world) {
 		ctx := t.Context()
 		o := w.mustPlace(t, w.wanted(t, "wang", PayCounter, 1, 0))
-		end := lunch(t).Day.AddDays(retention).Noon(shanghai)
+		a := Act{Reach: Reach{Actor: "cook", Staff: true}, ID: o.ID, Now: moment(t, "2026-11-23T11:30:00+08:00"), Location: shanghai}
+		must[Order](t)(w.Pay(ctx, a))
+		end := moment(t, "2026-11-24T00:00:00+08:00").Add(orderRetention)
 		if err := w.Advance(ctx, end, shanghai); err != nil {
 			t.Fatal(err)
 		}
 		if n := must[int64](t)(w.Erase(ctx, end, shanghai)); n != 0 {
+			t.Errorf("%d erased while a payment is due", n)
+		}
+		must[Order](t)(w.Settled(ctx, o.ID, MoneySale, MoneySold, end))
+		if n := must[int64](t)(w.Erase(ctx, end.Add(-time.Second), shanghai)); n != 0 {
 			t.Errorf("%d erased on the last day", n)
 		}
-		if n := must[int64](t)(w.Erase(ctx, end.AddDate(0, 0, 1), shanghai)); n != 1 {
-			t.Errorf("%d erased a day later", n)
+		before := must[[]SubsidyRow](t)(w.Subsidies(ctx, "2026-11", "2026-11"))
+		for i := range 2 {
+			if n := must[int64](t)(w.Erase(ctx, end, shanghai)); n != int64(1-i) {
+				t.Errorf("%d erased", n)
+			}
+			after := must[[]SubsidyRow](t)(w.Subsidies(ctx, "2026-11", "2026-11"))
+			if len(before) != 1 || before[0].Subsidy != 900 || !slices.Equal(before, after) {
+				t.Errorf("subsidies were %+v, and are %+v", before, after)
+			}
 		}
-		if o = must[Order](t)(w.Order(ctx, Reach{Staff: true}, o.ID)); o.Eater != "" || o.Name != "" || len(o.Lines) != 1 || o.Total != 1800 {
-			t.Errorf("left behind: %+v", o)
+	})
+}
+
+// Every kind of row is erased when its time is over, and not before.
+func TestEveryTableHasARetention(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w world) {
+		insert := func(row func(at time.Time) any) databasetest.Expiring {
+			return databasetest.Expiring{Insert: func(at time.Time) error {
+				return w.db.Write(t.Context(), func(ctx context.Context, tx bun.Tx) error {
+					_, err := tx.NewInsert().Model(row(at)).Exec(ctx)
+					return err
+				})
+			}}
 		}
+		rows := map[string]databasetest.Expiring{
+			"orders": insert(func(at time.Time) any {
+				return &orderRow{ID: uuid.New(), Day: civil.DateOf(at.Add(-time.Second), shanghai).String(), Lines: "[]", Home: "{}", State: StateServed}
+			}),
+			"idempotency": insert(func(at time.Time) any {
+				return &idempotencyRow{Person: "wang", Key: "k", Result: uuid.New(), CreatedAt: at.Unix()}
+			}),
+		}
+		erase := func(now time.Time) error {
+			_, err := w.Erase(t.Context(), now, shanghai)
+			return err
+		}
+		midnight := moment(t, "2026-11-23T00:00:00+08:00")
+		databasetest.WalkRetention(t, w.db, kept, slices.Concat(audit.Retention, notify.Retention), midnight, erase, rows)
 	})
 }

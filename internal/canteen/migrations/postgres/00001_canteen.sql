@@ -105,6 +105,16 @@ CREATE TABLE category_members (
 
 CREATE INDEX category_members_of_person ON category_members (person);
 
+-- What came of orders that are not kept any more, by the month of the meal.
+CREATE TABLE past_orders (
+    month   TEXT NOT NULL,
+    tier    TEXT NOT NULL,
+    orders  BIGINT NOT NULL,
+    total   BIGINT NOT NULL,
+    subsidy BIGINT NOT NULL,
+    PRIMARY KEY (month, tier)
+);
+
 -- Requests that were done, by the Idempotency-Key under which they came.
 CREATE TABLE idempotency (
     person     TEXT    NOT NULL,
@@ -119,6 +129,7 @@ CREATE INDEX idempotency_age ON idempotency (created_at);
 
 -- +goose Down
 DROP TABLE idempotency;
+DROP TABLE past_orders;
 DROP TABLE category_members;
 DROP TABLE orders;
 DROP TABLE items;
