@@ -94,9 +94,14 @@ func (n News) message(words map[web.Language]web.View) notify.Message {
 
 // tell hands news over to be told.
 func (s *service) tell(ctx context.Context, tx bun.Tx, n News) error {
+	return notify.Send(ctx, tx, n.message(s.words()))
+}
+
+// words are what texts are written with that no request is answered with.
+func (s *service) words() map[web.Language]web.View {
 	words := map[web.Language]web.View{}
 	for _, lang := range web.Languages {
 		words[lang] = s.pages.Words(lang)
 	}
-	return notify.Send(ctx, tx, n.message(words))
+	return words
 }

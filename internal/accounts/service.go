@@ -42,7 +42,9 @@ func register(_ context.Context, rt *host.Runtime) error {
 	s.store.OnNews(s.tell)
 	rt.Every("expire", expireEvery, s.expire)
 	rt.Every("recount", recountEvery, s.recount)
+	rt.Every("erase", eraseEvery, s.erase)
 	rt.Card(s.card)
+	rt.Personal(host.Personal{Export: s.export, Erase: s.forget, Obstacle: s.obstacle})
 	s.mountInternal(rt.Mux)
 	s.mountPages(rt.Mux)
 	s.mountStaff(rt.Mux)
@@ -94,6 +96,17 @@ func (s *service) expire(ctx context.Context) {
 		s.log.ErrorContext(ctx, "holds that are over were not released", "error", err.Error())
 	}
 	s.metrics.expired.Add(float64(n))
+}
+
+// eraseEvery is how often what is past its retention is looked for.
+const eraseEvery = time.Hour
+
+// erase removes what is past its retention. A failure is logged and tried
+// again.
+func (s *service) erase(ctx context.Context) {
+	if err := s.store.Erase(ctx, s.clock.Now()); err != nil && ctx.Err() == nil {
+		s.log.ErrorContext(ctx, "what is past its retention was not erased", "error", err.Error())
+	}
 }
 
 // recount looks whether the ledger agrees with itself. What does not is for

@@ -20,6 +20,9 @@ type Personal struct {
 	// Erase removes it, in so far as no law says that it must stay. Erasing
 	// again is no error.
 	Erase func(ctx context.Context, person string) error
+	// Obstacle, if set, says by language (zh-CN and en) why a person cannot be
+	// deleted yet, such as for money that is theirs; empty if they can be.
+	Obstacle func(ctx context.Context, person string) (map[string]string, error)
 }
 
 // personalPath is where a service answers the service of residents.
@@ -42,6 +45,16 @@ func (rt *Runtime) Personal(p Personal) {
 		w.Header().Set("Cache-Control", "no-store")
 		writeJSON(w, http.StatusOK, data)
 	})))
+	if p.Obstacle != nil {
+		rt.Mux.Handle("GET "+personalPath(rt.service)+"/obstacle", rt.Identity.RequireService(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			text, err := p.Obstacle(r.Context(), r.PathValue("person"))
+			if err != nil {
+				failed(w, r, err)
+				return
+			}
+			writeJSON(w, http.StatusOK, map[string]any{"text": text})
+		})))
+	}
 	rt.Mux.Handle("DELETE "+personalPath(rt.service), rt.Identity.RequireService(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := rt.erase(r.Context(), p, r.PathValue("person")); err != nil {
 			failed(w, r, err)

@@ -166,6 +166,9 @@ func (s *service) problemOf(ctx context.Context, err error) *APIProblem {
 		problem.Errors = []*huma.ErrorDetail{{Message: problemTexts[p.Rule], Location: "body." + p.Field}}
 		return problem
 	}
+	if o, ok := errors.AsType[Obstacle](err); ok {
+		return newProblem(http.StatusConflict, "obstacle", o.Error())
+	}
 	for _, known := range rules {
 		if errors.Is(err, known.err) {
 			detail := err.Error()

@@ -119,6 +119,9 @@ func done(r *http.Request) string { return doneTexts[r.URL.Query().Get("done")] 
 // refusedText says in the reader's words why something was not done; false if
 // err is nothing that people can do something about.
 func refusedText(v web.View, err error) (string, bool) {
+	if o, ok := errors.AsType[Obstacle](err); ok {
+		return o.In(v.Lang), true
+	}
 	if p, ok := errors.AsType[Problem](err); ok {
 		return v.T("residents.problem." + p.Rule), true
 	}

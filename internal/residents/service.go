@@ -196,8 +196,11 @@ func personalURL(service string, id uuid.UUID) string {
 	return "http://" + service + "/" + service + "/personal/v1/people/" + id.String()
 }
 
-// beginLeaving has a person be deleted.
+// beginLeaving has a person be deleted, or returns an Obstacle.
 func (s *service) beginLeaving(ctx context.Context, a Act, id uuid.UUID) error {
+	if err := s.unobstructed(ctx, id); err != nil {
+		return err
+	}
 	if err := s.store.BeginErasing(ctx, a, id); err != nil {
 		return err
 	}

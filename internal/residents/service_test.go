@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -433,6 +434,39 @@ func TestDeletionResumes(t *testing.T) {
 	if person := <-erased; !regexp.MustCompile(idPattern).MatchString(person) {
 		t.Errorf("erased %q", person)
 	}
+}
+
+// Nobody is deleted for whom a service still keeps something of theirs.
+func TestDeletionWaitsForObstacles(t *testing.T) {
+	var money atomic.Bool
+	money.Store(true)
+	purses := host.Service{Name: "purses", Register: func(_ context.Context, rt *host.Runtime) error {
+		rt.Personal(host.Personal{
+			Export: func(context.Context, string) (any, error) { return nil, nil },
+			Erase:  func(context.Context, string) error { return nil },
+			Obstacle: func(context.Context, string) (map[string]string, error) {
+				if money.Load() {
+					return map[string]string{"zh-CN": "先取出余额", "en": "take your money first"}, nil
+				}
+				return nil, nil
+			},
+		})
+		return nil
+	}}
+	r := start(t, hosttest.Options{Services: []host.Service{purses}})
+	zhou := r.manager(t)
+	zhou.send(staffNewPath, "name", "李强", "phone", "13800000002")
+	li := r.as(t, "li-qiang", false)
+	li.send(identity.JoinPath, "name", "李强", "return", "/")
+	if status, _, page := li.do("POST", deletePath, "application/x-www-form-urlencoded", strings.NewReader("sure=yes")); status != http.StatusUnprocessableEntity || !strings.Contains(page, "先取出余额") {
+		t.Errorf("deleted with money left: %d", status)
+	}
+	if status, _, body := li.do("DELETE", apiPath+"/me", "", nil); status != http.StatusConflict || !strings.Contains(body, "take your money first") {
+		t.Errorf("deleted with money left: %d %s", status, body)
+	}
+	li.page(homePath, "李强")
+	money.Store(false)
+	li.sent(http.StatusOK, deletePath, "sure", "yes")
 }
 
 // A table larger than other requests may be is let through, and its page says
