@@ -1,13 +1,18 @@
 package residents
 
 import (
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 	"pgregory.net/rapid"
+
+	"github.com/linli-io/linli/internal/host/hosttest"
 )
 
 func TestCompare(t *testing.T) {
@@ -105,6 +110,78 @@ func TestImport(t *testing.T) {
 		wantError(t, err, ErrNotFound)
 		verify(t, s)
 	})
+}
+
+// A confirmation that is sent twice, also at the same time, is answered in the
+// same way, and nothing is done twice: nothing is audited twice either.
+func TestConfirmTwice(t *testing.T) {
+	eachStore(t, func(t *testing.T, s *Store) {
+		moved := guihua
+		moved.Room = "别处"
+		add(t, s, moved)
+		id := must[uuid.UUID](t)(s.PutDraft(t.Context(), atDesk(), Table{Rows: []Row{{2, guihua}, {3, qiang}, {4, xiaoman}}}))
+		count := func(table string) int {
+			t.Helper()
+			var n int
+			noError(t, s.db.Reader().NewRaw("SELECT COUNT(*) FROM "+table).Scan(t.Context(), &n))
+			return n
+		}
+		people, entries := count("people"), count("audit")
+		const times = 5
+		done, errs := make([]Draft, times), make([]error, times)
+		var all sync.WaitGroup
+		for i := range times {
+			all.Go(func() {
+				done[i], errs[i] = s.Confirm(t.Context(), at("desk", monday.Add(time.Duration(i)*time.Minute)), id, nil, ChoiceUpdate)
+			})
+		}
+		all.Wait()
+		again, err := s.Confirm(t.Context(), at("another", monday.Add(time.Hour)), id, map[int]Choice{2: ChoiceAdd}, ChoiceAdd)
+		for i, d := range append(done, again) {
+			if err := append(errs, err)[i]; err != nil || d.Added != 2 || d.Updated != 1 || d.Skipped != 0 || !d.ConfirmedAt.Equal(done[0].ConfirmedAt) || len(d.Rows) > 0 {
+				t.Errorf("confirmation %d is answered %+v, %v; the first %+v", i, d, err, done[0])
+			}
+		}
+		// One entry says what was changed of the person, one that it was confirmed.
+		if p, e := count("people")-people, count("audit")-entries; p != 2 || e != 2 {
+			t.Errorf("%d people were added and %d entries audited", p, e)
+		}
+		verify(t, s)
+	})
+}
+
+// The API and the page answer a second confirmation like the first.
+func TestConfirmTwiceOverHTTP(t *testing.T) {
+	r := start(t, hosttest.Options{})
+	zhou := r.manager(t)
+	read := func() string {
+		t.Helper()
+		status, _, page := zhou.do("POST", apiPath+importsPath, "application/octet-stream", strings.NewReader(people))
+		var draft struct{ ID string }
+		if err := json.Unmarshal([]byte(page), &draft); err != nil || status != http.StatusCreated {
+			t.Fatalf("read: %d %s", status, page)
+		}
+		return draft.ID
+	}
+	confirm := func(id string) string {
+		t.Helper()
+		status, _, page := zhou.do("POST", apiPath+importsPath+"/"+id+"/confirm", "application/json", strings.NewReader(`{"rest":"Add"}`))
+		if status != http.StatusOK {
+			t.Fatalf("confirming: %d %s", status, page)
+		}
+		return page
+	}
+	id := read()
+	if first, second := confirm(id), confirm(id); first != second || !strings.Contains(first, `"added":3`) {
+		t.Errorf("answered\n%s\nand then\n%s", first, second)
+	}
+	id = read()
+	for range 2 {
+		status, location, _ := zhou.do("POST", staffImportPath+"/"+id, "application/x-www-form-urlencoded", strings.NewReader("rest=Skip"))
+		if status != http.StatusSeeOther || location != staffImportPath+"/"+id {
+			t.Errorf("the page: %d to %s", status, location)
+		}
+	}
 }
 
 // What is imported twice is there once, whatever was chosen but to add.

@@ -159,12 +159,61 @@ func TestUnreadableTables(t *testing.T) {
 	}
 }
 
-// Whatever is read, it does not panic, and what counts as a person can be read
-// again from what is written of it.
+// addsUp fails unless each line with something in it, but for the headings, is
+// a row or has mistakes, and is where the file has it.
+func addsUp(t *testing.T, file []byte, table Table) {
+	t.Helper()
+	filled, last := len(table.Rows)+table.Faulty(), 2*MaxTableRows
+	if !bytes.HasPrefix(file, []byte("PK\x03\x04")) {
+		text, err := decode(file)
+		if err != nil {
+			t.Fatalf("read, and cannot be decoded: %v", err)
+		}
+		lines, err := readCSV(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		filled, last = -1, strings.Count(text, "\n")+1
+		for _, l := range lines {
+			if strings.TrimSpace(strings.Join(l.cells, "")) != "" {
+				filled++
+			}
+		}
+	}
+	lines := map[int]bool{}
+	before := 1
+	for _, r := range table.Rows {
+		if r.Line <= before || r.Line > last {
+			t.Fatalf("a row is in line %d, after one in line %d of %d", r.Line, before, last)
+		}
+		before, lines[r.Line] = r.Line, true
+	}
+	before = 2
+	for _, m := range table.Mistakes {
+		if m.Line < before || m.Line > last || lines[m.Line] {
+			t.Fatalf("a mistake is in line %d of %d, after one in line %d; a row is there: %v", m.Line, last, before, lines[m.Line])
+		}
+		if before = m.Line; m.Column == "" || problemTexts[m.Rule] == "" {
+			t.Fatalf("a mistake is not explained: %+v", m)
+		}
+	}
+	if len(table.Rows)+table.Faulty() != filled {
+		t.Fatalf("%d rows and %d faulty lines, of %d", len(table.Rows), table.Faulty(), filled)
+	}
+}
+
+// Whatever is read, it does not panic, each line counts once, and what counts
+// as a person can be read again from what is written of it.
 func FuzzReadTable(f *testing.F) {
 	f.Add([]byte(people))
 	f.Add([]byte("姓名;手机\n\"王;桂\"\"花\";1\n"))
 	f.Add([]byte("\xff\xfeY\x00"))
+	gb, err := simplifiedchinese.GB18030.NewEncoder().Bytes([]byte(people))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(gb)
+	f.Add([]byte("name,phone,生日\n,13800000003,1954-05-21\n\"李\n小满\",1,\n\n王,,\n"))
 	f.Add([]byte("PK\x03\x04"))
 	xlsx, err := TemplateXLSX(false, estates)
 	if err != nil {
@@ -179,6 +228,7 @@ func FuzzReadTable(f *testing.F) {
 			}
 			return
 		}
+		addsUp(t, file, table)
 		var b bytes.Buffer
 		w := csv.NewWriter(&b)
 		lines := [][]string{templateHeadings(false)}
