@@ -98,7 +98,7 @@ func (b apiDishBody) dish(id uuid.UUID) (Dish, error) {
 }
 
 type apiStaffDish struct {
-	apiDish
+	APIDish
 	Price   int64 `json:"price"`
 	Retired bool  `json:"retired"`
 	Version int   `json:"version"`
@@ -190,7 +190,7 @@ type planInput struct {
 }
 
 type apiPlan struct {
-	apiMenu
+	APIMenu
 	Published bool `json:"published"`
 	Version   int  `json:"version"`
 }
@@ -273,7 +273,7 @@ func (s *service) ordersOfMeal(ctx context.Context, in *ordersOfMealInput) (*ord
 	if err != nil {
 		return nil, err
 	}
-	orders, err := s.store.Look(ctx, s.by(ctx), Sitting{in.Canteen, day, in.Meal}, s.location())
+	orders, err := s.store.Look(ctx, s.by(ctx), Sitting{in.Canteen, day, in.Meal}, false, s.location())
 	if err != nil {
 		return nil, err
 	}
@@ -283,8 +283,8 @@ func (s *service) ordersOfMeal(ctx context.Context, in *ordersOfMealInput) (*ord
 type orderForSomebodyInput struct {
 	IdempotencyKey string `header:"Idempotency-Key" maxLength:"255" doc:"A name for this request, chosen by the caller: repeated within a day it is done once, and answered with the order as it is now."`
 	Body           struct {
-		apiSitting
-		apiContent
+		APISitting
+		APIContent
 		Person  string  `json:"person,omitempty" maxLength:"64" doc:"The ID of a resident; left out for somebody of whom there is no record."`
 		Name    string  `json:"name,omitempty" maxLength:"60" doc:"What somebody without a record is called."`
 		Payment Payment `json:"payment,omitempty" enum:"Purse,Counter" default:"Counter" doc:"From the eater's purse, or at the counter."`

@@ -66,7 +66,8 @@ func (s *service) listCanteens(ctx context.Context, _ *struct{}) (*canteensOutpu
 	return out, nil
 }
 
-type apiDish struct {
+// APIDish is a dish in the API.
+type APIDish struct {
 	ID          string     `json:"id" format:"uuid"`
 	Name        string     `json:"name" example:"红烧肉"`
 	EnglishName string     `json:"englishName,omitempty"`
@@ -78,8 +79,8 @@ type apiDish struct {
 	Nutrition *Nutrition `json:"nutrition,omitempty" doc:"Per portion: energy in kJ, protein, fat and carbohydrate in tenths of a gram, sodium in mg (GB 28050)."`
 }
 
-func apiDishOf(d Dish) apiDish {
-	out := apiDish{
+func apiDishOf(d Dish) APIDish {
+	out := APIDish{
 		ID: d.ID.String(), Name: d.Name, EnglishName: d.EnglishName, Description: d.Description, Kind: d.Kind,
 		Allergens: append([]Allergen{}, d.Allergens...), Tags: append([]Tag{}, d.Tags...),
 	}
@@ -90,13 +91,14 @@ func apiDishOf(d Dish) apiDish {
 }
 
 type apiItem struct {
-	Dish        apiDish `json:"dish"`
+	Dish        APIDish `json:"dish"`
 	Price       int64   `json:"price" doc:"Of a portion without subsidy, in fen."`
 	Left        int     `json:"left" doc:"How many portions can still be ordered."`
 	MaxPerOrder int     `json:"maxPerOrder,omitempty" doc:"How many of it one order may have."`
 }
 
-type apiMenu struct {
+// APIMenu is a menu in the API.
+type APIMenu struct {
 	Canteen string    `json:"canteen"`
 	Date    string    `json:"date" format:"date"`
 	Meal    string    `json:"meal"`
@@ -113,7 +115,7 @@ type menusInput struct {
 type menusOutput struct {
 	CacheControl string `header:"Cache-Control"`
 	Body         struct {
-		Menus []apiMenu `json:"menus"`
+		Menus []APIMenu `json:"menus"`
 	}
 }
 
@@ -130,15 +132,15 @@ func (s *service) getMenus(ctx context.Context, in *menusInput) (*menusOutput, e
 		return nil, err
 	}
 	out := &menusOutput{CacheControl: "no-cache"} // what is left changes
-	out.Body.Menus = []apiMenu{}
+	out.Body.Menus = []APIMenu{}
 	for _, d := range days {
 		out.Body.Menus = append(out.Body.Menus, s.apiMenuOf(d))
 	}
 	return out, nil
 }
 
-func (s *service) apiMenuOf(d Served) apiMenu {
-	out := apiMenu{
+func (s *service) apiMenuOf(d Served) APIMenu {
+	out := APIMenu{
 		Canteen: d.Menu.Canteen, Date: d.Menu.Day.String(), Meal: d.Menu.Meal, Items: []apiItem{},
 		From: d.From.In(s.location()), To: d.To.In(s.location()), CutOff: d.CutOff.In(s.location()),
 	}

@@ -39,13 +39,15 @@ type apiLine struct {
 	Portions int    `json:"portions" minimum:"1" maximum:"1000"`
 }
 
-type apiContent struct {
+// APIContent is what an order has, in the API. It is exported because huma
+// passes over embedded types that are not.
+type APIContent struct {
 	Lines []apiLine    `json:"lines" minItems:"1" maxItems:"40"`
 	Way   v1alpha1.Way `json:"way" enum:"EatIn,PickUp,Delivery"`
 	Wish  string       `json:"wish,omitempty" maxLength:"100" doc:"What the kitchen should know."`
 }
 
-func (c apiContent) content() Content {
+func (c APIContent) content() Content {
 	out := Content{Way: c.Way, Wish: c.Wish}
 	for _, l := range c.Lines {
 		out.Lines = append(out.Lines, Line{Dish: idOf(l.Dish).String(), Portions: l.Portions})
@@ -53,13 +55,14 @@ func (c apiContent) content() Content {
 	return out
 }
 
-type apiSitting struct {
+// APISitting names a meal of a canteen on a day, in the API.
+type APISitting struct {
 	Canteen string `json:"canteen" maxLength:"63"`
 	Date    string `json:"date" format:"date" maxLength:"10"`
 	Meal    string `json:"meal" maxLength:"63"`
 }
 
-func (a apiSitting) sitting() (Sitting, error) {
+func (a APISitting) sitting() (Sitting, error) {
 	day, err := parseDay("body.date", a.Date)
 	return Sitting{Canteen: a.Canteen, Day: day, Meal: a.Meal}, err
 }
@@ -128,8 +131,8 @@ func (s *service) orderOut(o Order, err error) (*orderOutput, error) {
 type placeOrderInput struct {
 	IdempotencyKey string `header:"Idempotency-Key" maxLength:"255" doc:"A name for this request, chosen by the caller: repeated within a day it is done once, and answered with the order as it is now."`
 	Body           struct {
-		apiSitting
-		apiContent
+		APISitting
+		APIContent
 		Person  string  `json:"person,omitempty" maxLength:"64" doc:"Who eats; the caller if left out."`
 		Payment Payment `json:"payment,omitempty" enum:"Purse,Counter" default:"Purse" doc:"From a purse, or at the counter."`
 		Payer   string  `json:"payer,omitempty" maxLength:"64" doc:"Whose purse pays: the eater's or the caller's; the eater's if left out."`
@@ -206,7 +209,7 @@ func (s *service) getOrder(ctx context.Context, in *orderInput) (*orderOutput, e
 
 type changeOrderInput struct {
 	ID   string `path:"id" maxLength:"64" doc:"The order's ID."`
-	Body apiContent
+	Body APIContent
 }
 
 func (s *service) changeOrder(ctx context.Context, in *changeOrderInput) (*orderOutput, error) {

@@ -369,8 +369,10 @@ func (s *Store) OrdersOf(ctx context.Context, sitting Sitting) ([]Order, error) 
 	return ordersOf(rows)
 }
 
-// Look is OrdersOf for staff, which is recorded before they are shown.
-func (s *Store) Look(ctx context.Context, by By, sitting Sitting, loc *time.Location) ([]Order, error) {
+// Look is OrdersOf for staff, which is recorded before they are shown: for
+// everybody in the list once a day for each who looks, and each time for a list
+// that is made to be printed.
+func (s *Store) Look(ctx context.Context, by By, sitting Sitting, printed bool, loc *time.Location) ([]Order, error) {
 	orders, err := s.OrdersOf(ctx, sitting)
 	if err != nil {
 		return nil, err
@@ -379,12 +381,65 @@ func (s *Store) Look(ctx context.Context, by By, sitting Sitting, loc *time.Loca
 	l := audit.Look{
 		Actor: by.Actor, Action: "canteen-orders-view", Each: "canteen-order-listed", Object: sitting.String(), Since: midnight,
 	}
+	if printed {
+		l.Action, l.Each, l.Since = "canteen-orders-print", "canteen-order-printed", time.Time{}
+	}
 	for _, o := range orders {
 		if !isGuest(o.Eater) {
 			l.People = append(l.People, o.Eater)
 		}
 	}
 	return orders, audit.NoteLook(ctx, s.db, by.Now, l)
+}
+
+// See is an order for staff, which is recorded before it is shown.
+func (s *Store) See(ctx context.Context, by By, id uuid.UUID) (Order, error) {
+	o, err := orderIn(ctx, s.db.Reader(), id)
+	if err != nil {
+		return o, err
+	}
+	err = s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		return audited(ctx, tx, by.Now, "canteen-order-view", by.Actor, o)
+	})
+	if err != nil {
+		return Order{}, fmt.Errorf("nothing is shown, since that could not be recorded: %w", err)
+	}
+	return o, nil
+}
+
+// Progress is how far a meal's orders have come.
+type Progress struct{ Open, Served, Missed int }
+
+// Progress counts the orders of the meals of some days, by sitting.
+func (s *Store) Progress(ctx context.Context, first, last civil.Date) (map[Sitting]Progress, error) {
+	var rows []struct {
+		Canteen, Day, Meal string
+		State              State
+		Orders             int
+	}
+	err := s.db.Reader().NewSelect().Model((*orderRow)(nil)).ColumnExpr("canteen, day, meal, state, COUNT(*) AS orders").
+		Where("day >= ? AND day <= ?", first.String(), last.String()).GroupExpr("1, 2, 3, 4").Scan(ctx, &rows)
+	if err != nil {
+		return nil, fmt.Errorf("counting orders: %w", err)
+	}
+	progress := map[Sitting]Progress{}
+	for _, row := range rows {
+		sitting, err := sittingOf(row.Canteen, row.Day, row.Meal)
+		if err != nil {
+			return nil, err
+		}
+		p := progress[sitting]
+		switch row.State {
+		case StatePlacing, StatePlaced:
+			p.Open += row.Orders
+		case StateServed:
+			p.Served += row.Orders
+		case StateMissed:
+			p.Missed += row.Orders
+		}
+		progress[sitting] = p
+	}
+	return progress, nil
 }
 
 // keep writes what has become of an order.

@@ -45,6 +45,7 @@ var actionTexts = map[string]string{
 	"canteen-order": "canteen.action.order", "canteen-order-change": "canteen.action.orderChange", "canteen-order-cancel": "canteen.action.orderCancel",
 	"canteen-order-serve": "canteen.action.orderServe", "canteen-order-unserve": "canteen.action.orderUnserve", "canteen-order-pay": "canteen.action.orderPay",
 	"canteen-forget": "canteen.action.forget", "canteen-orders-view": "canteen.action.ordersView", "canteen-order-listed": "canteen.action.orderListed",
+	"canteen-orders-print": "canteen.action.ordersPrint", "canteen-order-printed": "canteen.action.orderPrinted", "canteen-order-view": "canteen.action.orderView",
 }
 
 func register(_ context.Context, rt *host.Runtime) error {
@@ -59,6 +60,7 @@ func register(_ context.Context, rt *host.Runtime) error {
 	rt.Personal(host.Personal{Export: s.export, Erase: func(ctx context.Context, person string) error {
 		return s.store.Forget(ctx, person, s.clock.Now())
 	}})
+	s.mountStaff(rt.Mux, rt.Identity)
 	return s.mountAPI(rt)
 }
 

@@ -357,8 +357,10 @@ func TestActions(t *testing.T) {
 		o := w.mustPlace(t, want)
 		a := Act{Reach: Reach{Actor: "cook", Staff: true}, ID: o.ID, Now: moment(t, sunday), Location: shanghai}
 		for range 2 {
-			must[[]Order](t)(w.Look(t.Context(), by, lunch(t), shanghai))
+			must[[]Order](t)(w.Look(t.Context(), by, lunch(t), false, shanghai))
+			must[[]Order](t)(w.Look(t.Context(), by, lunch(t), true, shanghai))
 		}
+		must[Order](t)(w.See(t.Context(), by, o.ID))
 		must[Order](t)(w.Change(t.Context(), a, Content{Way: v1alpha1.WayEatIn, Lines: w.lines(0, 1)}, Eater{}, nil))
 		for _, do := range []func(context.Context, Act) (Order, error){w.Serve, w.Unserve, w.Pay, w.Cancel} {
 			must[Order](t)(do(t.Context(), a))
@@ -377,7 +379,7 @@ func TestActions(t *testing.T) {
 			}
 			seen[r.Action]++
 		}
-		if seen["canteen-orders-view"] != 2 || seen["canteen-order-listed"] != 1 || len(seen) != len(actionTexts)-1 {
+		if seen["canteen-orders-view"] != 2 || seen["canteen-order-listed"] != 1 || seen["canteen-order-printed"] != 2 || len(seen) != len(actionTexts)-1 {
 			t.Errorf("seen %v of %d actions", seen, len(actionTexts))
 		}
 	})

@@ -91,24 +91,29 @@ func (i *Identity) RequirePerson(next http.Handler) http.Handler {
 	}))
 }
 
-// RequireDuty is RequirePerson, and beyond that lets only people through who
-// are charged with the duty and have proven who they are in the way that staff
-// must. Pages have those prove it who have not; the others get 403: from an
-// API as a problem document, as a page from refuse.
+// RequireDuty is RequireOneOf for a single duty.
 func (i *Identity) RequireDuty(duty Duty, refuse func(w http.ResponseWriter, r *http.Request, status int), next http.Handler) http.Handler {
+	return i.RequireOneOf([]Duty{duty}, refuse, next)
+}
+
+// RequireOneOf is RequirePerson, and beyond that lets only people through who
+// are charged with one of the duties and have proven who they are in the way
+// that staff must. Pages have those prove it who have not; the others get 403:
+// from an API as a problem document, as a page from refuse.
+func (i *Identity) RequireOneOf(duties []Duty, refuse func(w http.ResponseWriter, r *http.Request, status int), next http.Handler) http.Handler {
 	known := i.RequirePerson(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p, _ := FromContext(r.Context())
 		proof, _ := ProofFromContext(r.Context())
-		withheld := slices.Contains(proof.Withheld, duty)
+		withheld := slices.ContainsFunc(duties, func(d Duty) bool { return slices.Contains(proof.Withheld, d) })
 		switch {
-		case p.Has(duty):
+		case slices.ContainsFunc(duties, p.Has):
 			next.ServeHTTP(w, r)
 		case withheld && isAPI(r):
 			Problem(w, http.StatusForbidden, "The token does not prove who you are in the way that staff must: ask the issuer for one with the staff's acr.")
 		case withheld:
 			signInFirst(w, r, true)
 		case isAPI(r):
-			Problem(w, http.StatusForbidden, fmt.Sprintf("This is for staff with the duty %s. Ask a manager of the community for it.", duty))
+			Problem(w, http.StatusForbidden, fmt.Sprintf("This is for staff with the duty %s. Ask a manager of the community for it.", oneOf(duties)))
 		default:
 			refuse(w, r, http.StatusForbidden)
 		}
@@ -120,6 +125,15 @@ func (i *Identity) RequireDuty(duty Duty, refuse func(w http.ResponseWriter, r *
 		}
 		known.ServeHTTP(w, r)
 	})
+}
+
+// oneOf names duties one of which is needed.
+func oneOf(duties []Duty) string {
+	names := make([]string, len(duties))
+	for i, d := range duties {
+		names[i] = string(d)
+	}
+	return strings.Join(names, " or ")
 }
 
 // RequireService lets only other services of this community through to next.

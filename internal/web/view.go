@@ -183,6 +183,15 @@ func (v View) ShortWeekday(t time.Time) string {
 // Time returns the time of day of t, such as 14:30.
 func (v View) Time(t time.Time) string { return v.In(t).Format("15:04") }
 
+// Money returns an amount of fen as people read it, such as ¥12.50.
+func (v View) Money(fen int64) string {
+	sign := ""
+	if fen < 0 {
+		sign, fen = "-", -fen
+	}
+	return fmt.Sprintf("%s¥%d.%02d", sign, fen/100, fen%100)
+}
+
 // separators are what people write into phone numbers and tel: links do without.
 var separators = strings.NewReplacer(" ", "", "-", "")
 

@@ -43,6 +43,9 @@ var Members = []Member{
 	member("zhou-jianguo", identity.Person{
 		Name: "周建国", LatinName: "Zhou Jianguo", Phone: "13800000006", Role: identity.Staff,
 		Duties: []identity.Duty{identity.FrontDesk, identity.Manager}, BornOn: "1976-10-01"}),
+	member("ma-xiuying", identity.Person{
+		Name: "马秀英", LatinName: "Ma Xiuying", Phone: "13800000007", Role: identity.Staff,
+		Duties: []identity.Duty{identity.Kitchen}, BornOn: "1979-04-12"}),
 	member("", identity.Person{
 		Name: "李小满", LatinName: "Li Xiaoman", Role: identity.Resident, BornOn: "2018-06-01"}),
 }
