@@ -210,6 +210,7 @@ const (
 	RuleIrreversible Rule = "irreversible" // it was not made at the desk
 	RuleReason       Rule = "reason"       // no reason was given
 	RuleExpiry       Rule = "expiry"       // outside of the time for which money is held
+	RuleTooMany      Rule = "too-many"     // too many payments are open
 	RuleInvalid      Rule = "invalid"      // it makes no sense
 )
 

@@ -64,6 +64,7 @@ func (s *service) mountAPI(mux *host.Router) error {
 	})
 	o := operations{api}
 	s.ownOperations(o)
+	s.paymentOperations(o)
 	s.deskOperations(o)
 	s.ledgerOperations(o)
 
@@ -150,6 +151,10 @@ func (s *service) problem(ctx context.Context, err error) error {
 		return newProblem(http.StatusForbidden, "", "You may not order for this person.")
 	case errors.Is(err, ErrNotFound):
 		return newProblem(http.StatusNotFound, "", "There is nothing here.")
+	case errors.Is(err, errNotOnline):
+		return newProblem(http.StatusNotFound, "not-online", "The community takes no payments online: top up at the front desk.")
+	case errors.Is(err, errUnpayable):
+		return newProblem(http.StatusServiceUnavailable, "provider", "The provider of payments does not answer: try again with the same Idempotency-Key in a minute.")
 	}
 	if ctx.Err() == nil {
 		s.log.ErrorContext(ctx, "request failed", "error", err.Error())

@@ -28,6 +28,9 @@ func (s *service) mountPages(mux *host.Router) {
 	personal := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, s.identity.RequirePerson(h)) }
 	personal("GET "+homePath+"{$}", s.pursePage)
 	personal("GET "+statementPath, s.statementPage)
+	personal("GET "+topUpPath, s.topUpPage)
+	personal("POST "+topUpPath, s.payFromPage)
+	personal("GET "+paymentsPath+"{id}", s.paymentPage)
 }
 
 // errBadForm means that a form was sent which no page of ours has.
@@ -39,7 +42,7 @@ const maxFormBytes = 16 << 10
 // fail shows the error page that fits err.
 func (s *service) fail(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
-	case errors.Is(err, ErrNotFound):
+	case errors.Is(err, ErrNotFound), errors.Is(err, errNotOnline):
 		s.pages.Error(w, r, http.StatusNotFound)
 		return
 	case errors.Is(err, errNotYours):
@@ -83,12 +86,15 @@ func done(r *http.Request) string { return doneTexts[r.URL.Query().Get("done")] 
 var refusedTexts = map[Rule]string{
 	RuleAmount: "accounts.refused.amount", RulePurseFull: "accounts.refused.full", RuleInsufficient: "accounts.refused.insufficient",
 	RuleReason: "accounts.refused.reason", RuleIrreversible: "accounts.refused.irreversible", RuleReversed: "accounts.refused.reversed",
-	RuleNotYours: "accounts.refused.notYours", RuleNotToday: "accounts.refused.notToday", RuleReused: "accounts.refused.reused",
+	RuleTooMany: "accounts.refused.tooMany", RuleNotYours: "accounts.refused.notYours", RuleNotToday: "accounts.refused.notToday", RuleReused: "accounts.refused.reused",
 }
 
 // refusedText says in the reader's words why something was not done; false if
 // err is nothing that people can do something about.
 func refusedText(v web.View, err error) (string, bool) {
+	if errors.Is(err, errUnpayable) {
+		return v.T("accounts.refused.provider"), true
+	}
 	refusal, ok := errors.AsType[*Refusal](err)
 	if !ok || refusedTexts[refusal.Rule] == "" {
 		return "", false
@@ -191,8 +197,9 @@ type purseView struct {
 	Holds []Hold
 	// Others are those for whom the reader may order.
 	Others []otherPurse
-	// Desk says that the reader works at the front desk.
-	Desk bool
+	// Desk says that the reader works at the front desk, Online that residents
+	// may pay online.
+	Desk, Online bool
 }
 
 // otherPurse is the purse of somebody for whom the reader may order.
@@ -204,7 +211,7 @@ type otherPurse struct {
 func (s *service) pursePage(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	me, _ := identity.FromContext(ctx)
-	v := purseView{View: s.pages.View(r), Desk: me.Has(identity.FrontDesk)}
+	v := purseView{View: s.pages.View(r), Desk: me.Has(identity.FrontDesk), Online: s.online()}
 	var err error
 	if v.Purse, err = s.store.Purse(ctx, me.ID); err == nil && v.Purse.ID != uuid.Nil {
 		v.Holds, err = s.store.Held(ctx, v.Purse.ID)

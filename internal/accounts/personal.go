@@ -34,6 +34,9 @@ func (s *Store) Forget(ctx context.Context, a Act, person string) error {
 		for _, change := range []*bun.UpdateQuery{
 			tx.NewUpdate().Model((*purseRow)(nil)).Set("person = NULL").Where("person = ?", person),
 			tx.NewUpdate().Model((*holdRow)(nil)).Set("person = ''").Where("person = ?", person),
+			tx.NewUpdate().Model((*paymentRow)(nil)).Set("person = ''").Where("person = ?", person),
+			// By its ID: the keys of a payer without a name must stay apart.
+			tx.NewUpdate().Model((*paymentRow)(nil)).Set("payer = '', key = CAST(id AS TEXT)").Where("payer = ?", person),
 			tx.NewUpdate().Model((*takenRow)(nil)).Set("person = ''").Where("person = ?", person),
 			// Who has handled others' money stays named in its vouchers.
 			tx.NewUpdate().Model((*transactionRow)(nil)).Set("actor = ''").Where("actor = ? AND receipt IS NULL AND kind <> ?", person, KindSale),
@@ -74,14 +77,22 @@ func releaseAll(ctx context.Context, tx bun.Tx, a Act, purse uuid.UUID) error {
 // a late request finds how they ended.
 const holdRetention = 90 * 24 * time.Hour
 
+// paymentRetention is how long it is kept how something was paid online, in case
+// of questions; what was paid stays in the ledger.
+const paymentRetention = 365 * 24 * time.Hour
+
 // Erase removes what is past its retention. The ledger stays.
 func (s *Store) Erase(ctx context.Context, now time.Time) error {
 	err := s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
-		_, err := tx.NewDelete().Model((*holdRow)(nil)).Where("state <> ? AND ended_at < ?", HoldCaptured, now.Add(-holdRetention).Unix()).Exec(ctx)
+		_, err := tx.NewDelete().Model((*holdRow)(nil)).Where("state <> ? AND ended_at <= ?", HoldCaptured, now.Add(-holdRetention).Unix()).Exec(ctx)
+		if err != nil {
+			return err
+		}
+		_, err = tx.NewDelete().Model((*paymentRow)(nil)).Where("state <> ? AND created_at <= ?", PaymentPending, now.Add(-paymentRetention).Unix()).Exec(ctx)
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("erasing holds: %w", err)
+		return fmt.Errorf("erasing holds and payments: %w", err)
 	}
 	return nil
 }
@@ -122,12 +133,16 @@ func (s *service) forget(ctx context.Context, person string) error {
 // they can be.
 func (s *service) obstacle(ctx context.Context, person string) (map[string]string, error) {
 	p, err := s.store.Purse(ctx, person)
-	if err != nil || p.Balance == 0 {
+	if err != nil {
+		return nil, err
+	}
+	onItsWay, err := s.store.OnItsWay(ctx, person)
+	if err != nil || p.Balance+onItsWay == 0 {
 		return nil, err
 	}
 	text := map[string]string{}
 	for lang, v := range s.words() {
-		text[string(lang)] = v.T("accounts.obstacle", "Balance", money(p.Balance))
+		text[string(lang)] = v.T("accounts.obstacle", "Balance", money(p.Balance+onItsWay))
 	}
 	return text, nil
 }

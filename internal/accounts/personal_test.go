@@ -3,6 +3,7 @@ package accounts
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -55,12 +56,12 @@ func TestEraseHolds(t *testing.T) {
 		}
 		must[Hold](t)(s.Capture(ctx, a, "canteen", "captured", 100, 0))
 		must[Hold](t)(s.Release(ctx, a, "canteen", "released"))
-		if err := s.Erase(ctx, monday.Add(holdRetention)); err != nil {
+		if err := s.Erase(ctx, monday.Add(holdRetention-time.Second)); err != nil {
 			t.Fatal(err)
 		}
 		_, err := s.Hold(ctx, a, order("released", 2, "li", 1))
 		wantRefusal(t, err, RuleNotHeld)
-		if err := s.Erase(ctx, monday.Add(2*holdRetention)); err != nil {
+		if err := s.Erase(ctx, monday.Add(holdRetention)); err != nil {
 			t.Fatal(err)
 		}
 		var left []string

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"io/fs"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,7 +23,11 @@ const Name = "accounts"
 var messageFiles embed.FS
 
 // Service is the service of purses, for the host to run.
-func Service() (host.Service, error) {
+func Service() (host.Service, error) { return serviceWith(newPayClient()) }
+
+// serviceWith is the service with a client that reaches the provider of
+// payments.
+func serviceWith(payClient *http.Client) (host.Service, error) {
 	migrations, err := Migrations()
 	if err != nil {
 		return host.Service{}, err
@@ -31,21 +36,26 @@ func Service() (host.Service, error) {
 	if err != nil {
 		return host.Service{}, err
 	}
-	return host.Service{Name: Name, Migrations: migrations, Messages: messages, Retention: retention, Register: register}, nil
+	return host.Service{Name: Name, Migrations: migrations, Messages: messages, Retention: retention, Register: func(_ context.Context, rt *host.Runtime) error {
+		return register(rt, payClient)
+	}}, nil
 }
 
-func register(_ context.Context, rt *host.Runtime) error {
+func register(rt *host.Runtime, payClient *http.Client) error {
 	s := &service{
 		store: NewStore(rt.DB), config: rt.Config.Current, identity: rt.Identity, people: rt.People,
 		pages: rt.Pages, clock: rt.Clock, log: rt.Log, metrics: newMetrics(rt.Metrics),
+		key: rt.Key, payClient: payClient,
 	}
 	s.store.OnNews(s.tell)
 	rt.Every("expire", expireEvery, s.expire)
+	rt.Every("reconcile", reconcileEvery, s.reconcile)
 	rt.Every("recount", recountEvery, s.recount)
 	rt.Every("erase", eraseEvery, s.erase)
 	rt.Card(s.card)
 	rt.Personal(host.Personal{Export: s.export, Erase: s.forget, Obstacle: s.obstacle})
 	s.mountInternal(rt.Mux)
+	s.mountNotifications(rt.Mux)
 	s.mountPages(rt.Mux)
 	s.mountStaff(rt.Mux)
 	return s.mountAPI(rt.Mux)
@@ -62,6 +72,10 @@ type service struct {
 	clock    clock.WithTicker
 	log      *slog.Logger
 	metrics  metrics
+	// key reads a file of the community's keys; payClient reaches the provider
+	// of payments.
+	key       func(file string) ([]byte, error)
+	payClient *http.Client
 }
 
 // location is the community's time zone.
@@ -129,6 +143,9 @@ type metrics struct {
 	expired prometheus.Counter
 	faults  prometheus.Gauge
 	refused *prometheus.CounterVec
+	// odd are payments that a person has to look into, forged notifications
+	// that were not the provider's.
+	odd, forged prometheus.Counter
 }
 
 func newMetrics(r prometheus.Registerer) metrics {
@@ -142,7 +159,13 @@ func newMetrics(r prometheus.Registerer) metrics {
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "linli_accounts_refused_total", Help: "What was refused, by the rule that did.",
 		}, []string{"rule"}),
+		odd: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "linli_accounts_payments_odd_total", Help: "Payments that were not booked because they were not what was asked for.",
+		}),
+		forged: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "linli_accounts_notifications_forged_total", Help: "Notifications of payments that were not signed by the provider, or too old.",
+		}),
 	}
-	r.MustRegister(m.expired, m.faults, m.refused)
+	r.MustRegister(m.expired, m.faults, m.refused, m.odd, m.forged)
 	return m
 }

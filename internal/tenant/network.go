@@ -28,10 +28,13 @@ const (
 // monitoringNamespace is where Prometheus is expected.
 const monitoringNamespace = "monitoring"
 
+// weChatPay is where payments by WeChat Pay are begun and asked for.
+const weChatPay = "https://api.mch.weixin.qq.com"
+
 // networkPolicies close a tenant in both directions and open what is needed:
 // the gateway to the pages, the platform and monitoring to the metrics, the
-// cluster's DNS, and the ports of the issuer and of the gateway for text
-// messages, wherever those are: a policy cannot name a host.
+// cluster's DNS, and the ports of the issuer, of the gateway for text
+// messages and of WeChat Pay, wherever those are: a policy cannot name a host.
 func networkPolicies(c *v1alpha1.Community, r *v1alpha1.Release) []*networkingv1ac.NetworkPolicyApplyConfiguration {
 	policy := func(name string) *networkingv1ac.NetworkPolicyApplyConfiguration {
 		return networkingv1ac.NetworkPolicy(name, v1alpha1.NamespaceOf(c.Name)).WithLabels(labels(c))
@@ -63,6 +66,9 @@ func networkPolicies(c *v1alpha1.Community, r *v1alpha1.Release) []*networkingv1
 	}
 	if sms := r.Class.Notifications.SMSWebhook; sms != "" {
 		policies = append(policies, policy("allow-sms").WithSpec(egressTo(sms)))
+	}
+	if accounts := c.Spec.Services.Accounts; accounts != nil && accounts.WeChatPay != nil {
+		policies = append(policies, policy("allow-wechat-pay").WithSpec(egressTo(weChatPay)))
 	}
 	return policies
 }

@@ -50,6 +50,11 @@ func TestRender(t *testing.T) {
 				Limits:   corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1"), corev1.ResourceMemory: resource.MustParse("512Mi")},
 			}
 		},
+		"online-payments": func(c *v1alpha1.Community, _ *v1alpha1.CommunityClass) {
+			c.Spec.Services.Accounts = &v1alpha1.Accounts{WeChatPay: &v1alpha1.WeChatPay{
+				AppID: "wx0123456789abcdef", MerchantID: "1900000001", CertificateSerial: "5157F09EFDC096DE15EBE81A47057A72", PublicKeyID: "PUB_KEY_ID_0119000000012026",
+			}}
+		},
 		"suspended": func(c *v1alpha1.Community, _ *v1alpha1.CommunityClass) {
 			c.Spec.RunPolicy = v1alpha1.RunPolicySuspended
 		},

@@ -329,3 +329,12 @@ func (s *Server) RotateKeys(t testing.TB, current, previous []byte) {
 		}
 	}
 }
+
+// PutKey writes a file of the Secret with the community's keys, such as one for
+// a service beside the community's own.
+func (s *Server) PutKey(t testing.TB, name string, content []byte) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(s.keys, name), content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
