@@ -41,6 +41,8 @@ var People = []Person{
 		Duties: []identity.Duty{identity.FrontDesk}},
 	{Account: "zhou-jianguo", Name: "周建国", LatinName: "Zhou Jianguo", Phone: "13800000006", BornOn: "1976-10-01",
 		Duties: []identity.Duty{identity.FrontDesk, identity.Manager}},
+	{Account: "ma-xiuying", Name: "马秀英", LatinName: "Ma Xiuying", Phone: "13800000007", BornOn: "1979-04-12",
+		Duties: []identity.Duty{identity.Kitchen}},
 	{Name: "李小满", LatinName: "Li Xiaoman", BornOn: "2018-06-01"},
 }
 
