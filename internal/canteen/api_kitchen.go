@@ -260,7 +260,7 @@ func (s *service) copyWeek(ctx context.Context, in *copyWeekInput) (*copyWeekOut
 }
 
 // mondayOf is the first day of a day's week.
-func mondayOf(d civil.Date) civil.Date { return d.AddDays(-(int(d.Weekday()) + 6) % 7) }
+func mondayOf(d civil.Date) civil.Date { return d.AddDays(-((int(d.Weekday()) + 6) % 7)) }
 
 type ordersOfMealInput struct {
 	Canteen string `query:"canteen" required:"true" maxLength:"63" doc:"The canteen's name."`

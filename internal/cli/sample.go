@@ -55,6 +55,7 @@ func samplePeopleCommand() *cobra.Command {
 				err = sample.Community{
 					URL: c.Status.URL, Client: &http.Client{Transport: identity.LoopbackTransport(), Timeout: time.Minute},
 					Token:   v.tokens(c.Status.URL),
+					Today:   time.Now(),
 					Manager: c.Spec.Managers[0].Name, Invitation: code,
 					// An authenticator's code is good once in half a minute:
 					// one manager for all would have to wait each time.

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/linli-io/linli/internal/identity"
 )
@@ -24,6 +25,9 @@ type Community struct {
 	// Token returns a bearer token for the community of the account with a
 	// number; in the way that staff must, if they are staff.
 	Token func(ctx context.Context, phone string, staff bool) (string, error)
+	// Today is the day from whose week on the canteen's menus are planned; the
+	// zero time plans none.
+	Today time.Time
 	// Manager is the name of the first manager in the manifest, Invitation the
 	// code with which county IT invites them, and ManagerPhone their number.
 	Manager, Invitation, ManagerPhone string
@@ -74,11 +78,11 @@ func (c Community) Fill(ctx context.Context) error {
 			}
 		}
 	}
-	return nil
+	return c.cook(ctx, manager, ids)
 }
 
-// settleManager has the manager accept the invitation and take on the desk's
-// work too.
+// settleManager has the manager accept the invitation and take on the work of
+// the desk and the kitchen too.
 func (c Community) settleManager(ctx context.Context, token string) error {
 	var me identity.Person
 	err := c.call(ctx, token, http.MethodGet, "/me", nil, &me)
@@ -89,9 +93,9 @@ func (c Community) settleManager(ctx context.Context, token string) error {
 	if err != nil {
 		return fmt.Errorf("manager %s accepts the invitation: %w", c.Manager, err)
 	}
-	duties := map[string]any{"duties": []identity.Duty{identity.FrontDesk, identity.Manager}}
+	duties := map[string]any{"duties": []identity.Duty{identity.FrontDesk, identity.Kitchen, identity.Manager}}
 	if err := c.call(ctx, token, http.MethodPut, "/people/"+me.ID+"/duties", duties, nil); err != nil {
-		return fmt.Errorf("manager %s takes on the front desk: %w", c.Manager, err)
+		return fmt.Errorf("manager %s takes on the desk and the kitchen: %w", c.Manager, err)
 	}
 	return nil
 }
@@ -156,6 +160,11 @@ func isStatus(err error, status int) bool {
 
 // call asks the service of residents and decodes its answer into result.
 func (c Community) call(ctx context.Context, token, method, path string, body, result any) error {
+	return c.ask(ctx, token, method, "/residents/api/v1"+path, "", body, result)
+}
+
+// ask asks any service, under an idempotency key if it has one.
+func (c Community) ask(ctx context.Context, token, method, path, key string, body, result any) error {
 	var content []byte
 	contentType := "application/json"
 	switch b := body.(type) {
@@ -168,11 +177,14 @@ func (c Community) call(ctx context.Context, token, method, path string, body, r
 			return err
 		}
 	}
-	request, err := http.NewRequestWithContext(ctx, method, c.URL+"/residents/api/v1"+path, bytes.NewReader(content))
+	request, err := http.NewRequestWithContext(ctx, method, c.URL+path, bytes.NewReader(content))
 	if err != nil {
 		return err
 	}
 	request.Header.Set("Authorization", "Bearer "+token)
+	if key != "" {
+		request.Header.Set("Idempotency-Key", key)
+	}
 	if content != nil {
 		request.Header.Set("Content-Type", contentType)
 	}
