@@ -98,7 +98,7 @@ func (k *kitchen) ask(t testing.TB, account, method, path string, in, out any) i
 	if err != nil {
 		t.Fatal(err)
 	}
-	if response.StatusCode >= 500 || response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusBadRequest {
+	if bytes.Contains(answer, []byte("validation failed")) || response.StatusCode >= 500 || response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusBadRequest {
 		t.Fatalf("%s %s by %s: %s: %s", method, path, account, response.Status, answer)
 	}
 	if out != nil && response.StatusCode < 300 {
