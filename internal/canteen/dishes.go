@@ -139,6 +139,17 @@ func (s *Store) Dish(ctx context.Context, id uuid.UUID) (Dish, error) {
 	return row.dish()
 }
 
+// DishesOf are the dishes of orders, by ID.
+func (s *Store) DishesOf(ctx context.Context, orders ...Order) (map[uuid.UUID]Dish, error) {
+	ids := map[uuid.UUID]bool{}
+	for _, o := range orders {
+		for _, l := range o.Lines {
+			ids[idOf(l.Dish)] = true
+		}
+	}
+	return dishesIn(ctx, s.db.Reader(), ids)
+}
+
 // By is who does something for the canteen, and when.
 type By struct {
 	Actor string

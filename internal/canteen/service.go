@@ -61,6 +61,8 @@ func register(_ context.Context, rt *host.Runtime) error {
 		return s.store.Forget(ctx, person, s.clock.Now())
 	}})
 	s.mountStaff(rt.Mux, rt.Identity)
+	rt.Card(s.card)
+	s.mountPages(rt.Mux, rt.Identity)
 	return s.mountAPI(rt)
 }
 

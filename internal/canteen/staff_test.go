@@ -311,7 +311,7 @@ func TestTickOffWhatIsCancelled(t *testing.T) {
 	if status != http.StatusConflict {
 		t.Errorf("status %d", status)
 	}
-	v.has(page, "订单已经结束", "老周")
+	v.has(page, "这份订餐已经结束", "老周")
 }
 
 // TestPrint: lists for paper have no buttons' pages about them, and everybody in
@@ -361,14 +361,14 @@ func TestOrderAtCounter(t *testing.T) {
 	v.page(v.sent("/canteen/staff/order", form("guest", "老周", "dish-"+s.pork, "2", "dish-"+s.rice, "0")), "老周", "应收 ¥36.00")
 
 	for text, f := range map[string]url.Values{
-		"还没有选菜品":       form("guest", "老周的朋友"),
+		"还没有选菜":       form("guest", "老周的朋友"),
 		"请填数字":         form("guest", "老周的朋友", "dish-"+s.pork, "两份"),
-		"只剩 17 份":      form("guest", "老周的朋友", "dish-"+s.pork, "18"),
+		"只剩17份":      form("guest", "老周的朋友", "dish-"+s.pork, "18"),
 		"散客没有钱包":       form("guest", "老周的朋友", "payment", "Purse", "dish-"+s.pork, "1"),
 		"不在送餐范围内":      form("guest", "老周的朋友", "way", "Delivery", "dish-"+s.pork, "1"),
-		"这一餐已经有订单了":    form("who", zhao, "dish-"+s.pork, "1"),
+		"这一餐已经订过了":    form("who", zhao, "dish-"+s.pork, "1"),
 		"最多 30 个字":     form("guest", strings.Repeat("老", 31), "dish-"+s.pork, "1"),
-		"要求最多写 100 个字": form("wish", strings.Repeat("咸", 101), "dish-"+s.pork, "1"),
+		"最多写100个字": form("wish", strings.Repeat("咸", 101), "dish-"+s.pork, "1"),
 	} {
 		status, _, page := v.open("/canteen/staff/order", f)
 		if status != http.StatusUnprocessableEntity {

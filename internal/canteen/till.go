@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -127,4 +128,16 @@ func (t till) refund(ctx context.Context, o Order, of, to string) error {
 		err = fmt.Errorf("giving back the money of order %s: refused: %s", o.ID, rule)
 	}
 	return err
+}
+
+// purse is what somebody has to spend, in fen.
+type purse struct{ Balance, Held, Available int64 }
+
+// purse looks into somebody's purse; it is empty if they have none.
+func (t till) purse(ctx context.Context, person string) (p purse, err error) {
+	status, rule, err := t.ask(ctx, http.MethodGet, "people/"+url.PathEscape(person), nil, &p)
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("looking into a purse: refused: %s", rule)
+	}
+	return p, err
 }

@@ -1,8 +1,13 @@
 package canteen
 
 import (
+	"cmp"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/linli-io/linli/api/v1alpha1"
 	"github.com/linli-io/linli/internal/civil"
@@ -32,6 +37,25 @@ func allergenText(v web.View, d Dish) string {
 	return joined(v, names)
 }
 
+func tagText(v web.View, t Tag) string { return v.T("canteen.tag." + string(t)) }
+
+// tenths is a number of tenths as people read it, such as 21.5.
+func tenths(n int) string { return strconv.FormatFloat(float64(n)/10, 'f', 1, 64) }
+
+// nutrient is a line of a nutrition label.
+type nutrient struct{ Name, Amount string }
+
+// nutrients are what a portion has, in the order and the units of GB 28050.
+func nutrients(v web.View, n Nutrition) []nutrient {
+	return []nutrient{
+		{v.T("canteen.energy"), v.T("canteen.kilojoules", "Amount", n.Energy)},
+		{v.T("canteen.protein"), v.T("canteen.grams", "Amount", tenths(n.Protein))},
+		{v.T("canteen.fat"), v.T("canteen.grams", "Amount", tenths(n.Fat))},
+		{v.T("canteen.carbohydrate"), v.T("canteen.grams", "Amount", tenths(n.Carbohydrate))},
+		{v.T("canteen.sodium"), v.T("canteen.milligrams", "Amount", n.Sodium)},
+	}
+}
+
 // noon is a moment of a day, to write the day with.
 func noon(v web.View, day civil.Date) time.Time { return day.Noon(v.Location) }
 
@@ -49,6 +73,9 @@ func untilText(v web.View, cutOff, now time.Time) string {
 
 func wayText(v web.View, way v1alpha1.Way) string { return v.T("canteen.way." + string(way)) }
 
+// howText is a way as residents are asked for it.
+func howText(v web.View, way v1alpha1.Way) string { return v.T("canteen.how." + string(way)) }
+
 // homeText is an address as people write it.
 func homeText(v web.View, h identity.Home) string {
 	return estateName(v, h.Estate) + h.Building + h.Unit + h.Room
@@ -62,6 +89,26 @@ func estateName(v web.View, name string) string {
 		}
 	}
 	return name
+}
+
+// listed are the lines of an order as menus list them: by kind, then by name.
+func listed(lines []Line, dishes map[uuid.UUID]Dish) []Line {
+	return slices.SortedFunc(slices.Values(lines), func(a, b Line) int {
+		x, y := dishes[idOf(a.Dish)], dishes[idOf(b.Dish)]
+		return cmp.Or(slices.Index(Kinds, x.Kind)-slices.Index(Kinds, y.Kind), strings.Compare(x.Name, y.Name))
+	})
+}
+
+// stateText is what has become of an order.
+func stateText(v web.View, o Order) (web.Tone, string) {
+	tone := web.Info
+	switch o.State {
+	case StatePlaced:
+		tone = web.Success
+	case StatePlacing, StateMissed, StateRefused:
+		tone = web.Warning
+	}
+	return tone, v.T("canteen.state." + string(o.State))
 }
 
 // refusalText says why something was not done. dish is what the dish at fault
