@@ -125,7 +125,7 @@ func (s *Store) Look(ctx context.Context, a Act, person string) (p Purse, err er
 		if p, err = purseOf(ctx, tx, person); err != nil {
 			return err
 		}
-		return a.note(ctx, tx, "purse.view", person, "", nil)
+		return a.note(ctx, tx, "purse-view", person, "", nil)
 	})
 	return p, err
 }
@@ -148,7 +148,7 @@ func (s *Store) Receipt(ctx context.Context, a Act, id uuid.UUID) (t Transaction
 		if p, err = purseIn(ctx, tx, t.Purse); err != nil {
 			return err
 		}
-		return a.note(ctx, tx, "receipt.view", p.Person, t.ID.String(), nil)
+		return a.note(ctx, tx, "receipt-view", p.Person, t.ID.String(), nil)
 	})
 	return t, p, err
 }
@@ -213,7 +213,7 @@ func (s *Store) Drawer(ctx context.Context, a Act, day civil.Date) (Drawer, erro
 	if err != nil {
 		return Drawer{}, err
 	}
-	return drawerOf(day, all), s.Note(ctx, a, "day.view", day.String())
+	return drawerOf(day, all), s.Note(ctx, a, "day-view", day.String())
 }
 
 // PersonsOf are whose purses these are, by ID; nobody's are left out.

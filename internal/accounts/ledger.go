@@ -62,7 +62,7 @@ func (s *Store) Ledger(ctx context.Context, a Act, month Month) (Ledger, error) 
 	if err != nil {
 		return l, fmt.Errorf("adding up purses of nobody: %w", err)
 	}
-	return l, s.Note(ctx, a, "ledger.view", string(month))
+	return l, s.Note(ctx, a, "ledger-view", string(month))
 }
 
 // LedgerLine is a posting of the ledger, with its transaction.
@@ -89,7 +89,7 @@ func (s *Store) Lines(ctx context.Context, a Act, month Month) ([]LedgerLine, er
 			lines = append(lines, LedgerLine{Transaction: t, Posting: p})
 		}
 	}
-	return lines, s.Note(ctx, a, "ledger.export", string(month))
+	return lines, s.Note(ctx, a, "ledger-export", string(month))
 }
 
 // Recount adds everything up anew and returns what does not agree, in words;

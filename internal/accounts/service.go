@@ -36,9 +36,16 @@ func serviceWith(payClient *http.Client) (host.Service, error) {
 	if err != nil {
 		return host.Service{}, err
 	}
-	return host.Service{Name: Name, Migrations: migrations, Messages: messages, Retention: retention, Register: func(_ context.Context, rt *host.Runtime) error {
+	return host.Service{Name: Name, Migrations: migrations, Messages: messages, Actions: actionTexts, Retention: retention, Register: func(_ context.Context, rt *host.Runtime) error {
 		return register(rt, payClient)
 	}}, nil
+}
+
+// actionTexts are what the actions in the audit are called: ids of messages.
+var actionTexts = map[string]string{
+	"accounts-top-up": "accounts.action.topUp", "accounts-payout": "accounts.action.payout", "accounts-reversal": "accounts.action.reversal",
+	"accounts-purse-view": "accounts.action.purseView", "accounts-receipt-view": "accounts.action.receiptView", "accounts-day-view": "accounts.action.dayView",
+	"accounts-ledger-view": "accounts.action.ledgerView", "accounts-ledger-export": "accounts.action.ledgerExport", "accounts-forget": "accounts.action.forget",
 }
 
 func register(rt *host.Runtime, payClient *http.Client) error {
