@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"net/http"
+	"time"
 
 	"github.com/uptrace/bun"
 
@@ -77,21 +78,42 @@ func (rt *Runtime) erase(ctx context.Context, p Personal, person string) error {
 // complete once the host serves.
 func (rt *Runtime) PersonalServices() []string { return rt.host.personal }
 
-// maxAudit is how many entries about a person are handed over, the latest.
-const maxAudit = 1000
+const (
+	// maxAudit is how many entries about a person are handed over, the latest.
+	maxAudit = 1000
+	// maxAuditBetween is how many entries of a time are.
+	maxAuditBetween = 2000
+)
 
-// mountAudit lets the service of residents ask who did what about a person.
+// mountAudit lets the service of residents ask who did what, about a person or
+// from a moment on and before another (from and to, RFC 3339).
 func (rt *Runtime) mountAudit() {
-	rt.Mux.Handle("GET /"+rt.service+"/audit/v1/people/{person}", rt.Identity.RequireService(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		records, err := audit.About(r.Context(), rt.DB, r.PathValue("person"), maxAudit)
+	handle := func(path string, read func(r *http.Request) ([]audit.Record, error)) {
+		rt.Mux.Handle("GET /"+rt.service+"/audit/v1/"+path, rt.Identity.RequireService(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			records, err := read(r)
+			if err != nil {
+				rt.Log.ErrorContext(r.Context(), "audit not read", "error", oneLine(err))
+				identity.Problem(w, http.StatusInternalServerError, "The service could not do this; it was recorded.")
+				return
+			}
+			w.Header().Set("Cache-Control", "no-store")
+			writeJSON(w, http.StatusOK, map[string]any{"records": records})
+		})))
+	}
+	handle("people/{person}", func(r *http.Request) ([]audit.Record, error) {
+		return audit.About(r.Context(), rt.DB, r.PathValue("person"), maxAudit)
+	})
+	handle("entries", func(r *http.Request) ([]audit.Record, error) {
+		from, err := time.Parse(time.RFC3339, r.URL.Query().Get("from"))
 		if err != nil {
-			rt.Log.ErrorContext(r.Context(), "audit not read", "error", oneLine(err))
-			identity.Problem(w, http.StatusInternalServerError, "The service could not do this; it was recorded.")
-			return
+			return nil, err
 		}
-		w.Header().Set("Cache-Control", "no-store")
-		writeJSON(w, http.StatusOK, map[string]any{"records": records})
-	})))
+		to, err := time.Parse(time.RFC3339, r.URL.Query().Get("to"))
+		if err != nil {
+			return nil, err
+		}
+		return audit.Between(r.Context(), rt.DB, from, to, maxAuditBetween)
+	})
 	rt.host.audited = append(rt.host.audited, rt.service)
 }
 
@@ -105,6 +127,6 @@ func (rt *Runtime) Actions() map[string]string {
 	return all
 }
 
-// AuditedServices are the services that can say who did what about a person,
-// at /<name>/audit/v1/people/{person}. It is complete once the host serves.
+// AuditedServices are the services that can say who did what, at
+// /<name>/audit/v1/people/{person} and /<name>/audit/v1/entries. It is complete once the host serves.
 func (rt *Runtime) AuditedServices() []string { return rt.host.audited }

@@ -251,12 +251,18 @@ type Look struct {
 
 // looks are who did what about a person, in the records of all services, the
 // latest first, and the services that did not answer.
-func (s *service) looks(ctx context.Context, p Person) (looks []Look, missing []string, err error) {
+func (s *service) looks(ctx context.Context, p Person) (looks []Look, missing []string) {
+	return s.recorded(ctx, "people/"+p.ID.String())
+}
+
+// recorded are what the records of all services have at a path of theirs, the
+// latest first, and the services that did not answer.
+func (s *service) recorded(ctx context.Context, path string) (looks []Look, missing []string) {
 	names := map[string]string{}
 	for _, name := range s.audited() {
 		var answer struct{ Records []audit.Record }
-		if err := s.ask(ctx, name, "http://"+name+"/"+name+"/audit/v1/people/"+p.ID.String(), &answer); err != nil {
-			s.log.WarnContext(ctx, "a service did not say who looked at a person", "of", name, "error", err.Error())
+		if err := s.ask(ctx, name, "http://"+name+"/"+name+"/audit/v1/"+path, &answer); err != nil {
+			s.log.WarnContext(ctx, "a service did not say who did what", "of", name, "error", err.Error())
 			missing = append(missing, name)
 			continue
 		}
@@ -268,5 +274,5 @@ func (s *service) looks(ctx context.Context, p Person) (looks []Look, missing []
 		}
 	}
 	sortLatestFirst(looks)
-	return looks, missing, nil
+	return looks, missing
 }

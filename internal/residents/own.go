@@ -74,9 +74,7 @@ func (s *service) ownData(ctx context.Context, p Person) (OwnData, error) {
 	for _, r := range requests {
 		d.Requests = append(d.Requests, OwnRequest{r.Kind, r.Details, r.Note, r.State, r.Reason, r.CreatedAt.In(loc)})
 	}
-	if d.Looks, d.Missing, err = s.looks(ctx, p); err != nil {
-		return d, err
-	}
+	d.Looks, d.Missing = s.looks(ctx, p)
 	for _, name := range s.personal() {
 		var part any
 		if err := s.ask(ctx, name, personalURL(name, p.ID), &part); err != nil {

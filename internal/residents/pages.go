@@ -414,10 +414,7 @@ func (s *service) looksPage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v := looksView{View: s.pages.View(r), Actions: s.actions}
-	if v.Looks, v.Missing, err = s.looks(r.Context(), p); err != nil {
-		s.fail(w, r, err)
-		return
-	}
+	v.Looks, v.Missing = s.looks(r.Context(), p)
 	s.pages.Render(w, r, http.StatusOK, looksPage(v))
 }
 

@@ -10,7 +10,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/uptrace/bun"
 
-	"github.com/linli-io/linli/internal/audit"
 	"github.com/linli-io/linli/internal/web"
 )
 
@@ -33,15 +32,10 @@ type auditView struct {
 // maxEntries is how many entries of a day are shown.
 const maxEntries = 2000
 
-// On are the entries of a day in this service's record, the latest first. That
-// they were read is audited.
-func (s *Store) On(ctx context.Context, a Act, day Date, action string, limit int) ([]audit.Record, error) {
-	from := time.Date(day.time().Year(), day.time().Month(), day.time().Day(), 0, 0, 0, 0, a.Location)
-	records, err := audit.Between(ctx, s.db, from, from.AddDate(0, 0, 1), limit)
-	if err != nil {
-		return nil, err
-	}
-	return records, s.Note(ctx, a, action, uuid.Nil)
+// entries is where the record of a service has what was done on a day.
+func (d Date) entries(loc *time.Location) string {
+	from := time.Date(d.time().Year(), d.time().Month(), d.time().Day(), 0, 0, 0, 0, loc)
+	return "entries?" + url.Values{"from": {from.Format(time.RFC3339)}, "to": {from.AddDate(0, 0, 1).Format(time.RFC3339)}}.Encode()
 }
 
 // Note audits an act that changes nothing here.
@@ -72,26 +66,14 @@ func (s *service) auditView(r *http.Request, action string) (v auditView, err er
 			return v, err
 		}
 		v.About = &p
-		if v.Looks, v.Missing, err = s.looks(ctx, p); err != nil {
-			return v, err
-		}
+		v.Looks, v.Missing = s.looks(ctx, p)
 		return v, s.store.Note(ctx, a, action, p.ID)
 	}
-	records, err := s.store.On(ctx, a, v.Day, action, maxEntries)
-	if err != nil {
-		return v, err
+	v.Looks, v.Missing = s.recorded(ctx, v.Day.entries(a.Location))
+	if v.Cut = len(v.Looks) > maxEntries; v.Cut {
+		v.Looks = v.Looks[:maxEntries]
 	}
-	v.Cut = len(records) == maxEntries
-	names := map[string]string{}
-	for _, record := range records {
-		if _, ok := names[record.Actor]; !ok {
-			names[record.Actor] = s.nameOf(ctx, record.Actor)
-		}
-		v.Looks = append(v.Looks, Look{
-			Service: Name, At: record.At, Action: record.Action, By: names[record.Actor], actor: record.Actor, person: record.Person,
-		})
-	}
-	return v, nil
+	return v, s.store.Note(ctx, a, action, uuid.Nil)
 }
 
 func (s *service) auditPage(w http.ResponseWriter, r *http.Request) {
