@@ -33,7 +33,7 @@ func TestAuditOfADay(t *testing.T) {
 		return r.StatusCode, string(text)
 	}
 	const desk, protection = "staff with the duty FrontDesk", "staff with the duty DataProtection"
-	for _, path := range []string{"/booking/staff/", "/accounts/api/v1/staff/day", "/residents/staff/people?query=%E7%8E%8B"} {
+	for _, path := range []string{"/booking/staff/", "/accounts/api/v1/staff/day", "/residents/staff/people/?query=%E7%8E%8B"} {
 		if status, text := get(desk, path); status != http.StatusOK {
 			t.Fatalf("%s: %d %s", path, status, text)
 		}
@@ -47,7 +47,7 @@ func TestAuditOfADay(t *testing.T) {
 		t.Errorf("the front desk reads the audit: %d", status)
 	}
 	status, text := get(protection, path)
-	for _, action := range []string{"booking.day-view", "accounts.day.view", "residents.find"} {
+	for _, action := range []string{"booking.day-view", "accounts.day-view", "residents.find"} {
 		if status != http.StatusOK || !strings.Contains(text, action) {
 			t.Errorf("the audit of the day has no %s: %d %s", action, status, text)
 		}
