@@ -71,6 +71,7 @@ const (
 	maxDishName        = 40
 	maxDishDescription = 200
 	maxDishPrice       = 100_000 // fen
+	maxNutrient        = 100_000
 )
 
 // DishMistake names a field of a dish that is not right. Fields are named as
@@ -101,7 +102,7 @@ func CheckDish(d Dish) []DishMistake {
 	}
 	n := d.Nutrition
 	say(slices.Min([]int{n.Energy, n.Protein, n.Fat, n.Carbohydrate, n.Sodium}) < 0, "nutrition", "not less than 0")
-	say(slices.Max([]int{n.Energy, n.Protein, n.Fat, n.Carbohydrate, n.Sodium}) > 100_000, "nutrition", "too much for a portion")
+	say(slices.Max([]int{n.Energy, n.Protein, n.Fat, n.Carbohydrate, n.Sodium}) > maxNutrient, "nutrition", "too much for a portion")
 	return wrong
 }
 

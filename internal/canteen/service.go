@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -46,6 +47,8 @@ var actionTexts = map[string]string{
 	"canteen-order-serve": "canteen.action.orderServe", "canteen-order-unserve": "canteen.action.orderUnserve", "canteen-order-pay": "canteen.action.orderPay",
 	"canteen-forget": "canteen.action.forget", "canteen-orders-view": "canteen.action.ordersView", "canteen-order-listed": "canteen.action.orderListed",
 	"canteen-orders-print": "canteen.action.ordersPrint", "canteen-order-printed": "canteen.action.orderPrinted", "canteen-order-view": "canteen.action.orderView",
+	"canteen-member-add": "canteen.action.memberAdd", "canteen-member-remove": "canteen.action.memberRemove",
+	"canteen-members-view": "canteen.action.membersView", "canteen-member-listed": "canteen.action.memberListed",
 }
 
 func register(_ context.Context, rt *host.Runtime) error {
@@ -60,9 +63,9 @@ func register(_ context.Context, rt *host.Runtime) error {
 	rt.Personal(host.Personal{Export: s.export, Erase: func(ctx context.Context, person string) error {
 		return s.store.Forget(ctx, person, s.clock.Now())
 	}})
-	s.mountStaff(rt.Mux, rt.Identity)
 	rt.Card(s.card)
 	s.mountPages(rt.Mux, rt.Identity)
+	s.mountStaff(rt)
 	return s.mountAPI(rt)
 }
 
@@ -77,6 +80,8 @@ type service struct {
 	clock   clock.WithTicker
 	log     *slog.Logger
 	metrics metrics
+	// pictures has one picture scaled at a time.
+	pictures sync.Mutex
 }
 
 // location is the community's time zone.

@@ -23,10 +23,17 @@ import (
 
 // Paths of the staff's pages.
 const (
-	staffPath       = homePath + "staff/"
-	staffMealsPath  = staffPath + "meals/"
-	staffOrdersPath = staffPath + "orders/"
-	staffOrderPath  = staffPath + "order"
+	staffPath           = homePath + "staff/"
+	staffMealsPath      = staffPath + "meals/"
+	staffOrdersPath     = staffPath + "orders/"
+	staffOrderPath      = staffPath + "order"
+	staffDishesPath     = staffPath + "dishes/"
+	staffPhotosPath     = staffPath + "photos"
+	staffMenusPath      = staffPath + "menus"
+	staffSubsidiesPath  = staffPath + "subsidies"
+	staffCategoriesPath = staffPath + "categories/"
+	// photosPath is where everybody sees the photos.
+	photosPath = homePath + "photos/"
 )
 
 // staffRoute is a page of the staff, or what one of its forms does, and whose
@@ -57,14 +64,38 @@ func (s *service) staffRoutes() []staffRoute {
 		{counter, "POST " + staffOrdersPath + "{id}/cancel", s.tick("cancelled", s.cancel)},
 		{counter, "GET " + staffOrderPath, s.counterPage},
 		{counter, "POST " + staffOrderPath, s.orderAtCounter},
+		{kitchen, "GET " + staffMenusPath, s.weekMenusPage},
+		{kitchen, "POST " + staffMenusPath + "/{canteen}/copy-week", s.copyWeekFromPage},
+		{kitchen, "GET " + staffMenusPath + "/" + sittingPattern, s.planPage},
+		{kitchen, "POST " + staffMenusPath + "/" + sittingPattern, s.savePlan},
+		{kitchen, "GET " + staffDishesPath + "{$}", s.dishesPage},
+		{kitchen, "GET " + staffDishesPath + "new", s.newDishPage},
+		{kitchen, "POST " + staffDishesPath + "new", s.makeDish},
+		{kitchen, "GET " + staffDishesPath + "{dish}", s.dishPage},
+		{kitchen, "POST " + staffDishesPath + "{dish}", s.changeDishFromPage},
+		{kitchen, "POST " + staffDishesPath + "{dish}/retire", s.retireDishFromPage},
+		{kitchen, "POST " + staffDishesPath + "{dish}/restore", s.restoreDishFromPage},
+		{kitchen, "POST " + staffDishesPath + "{dish}/remove-photo", s.removePhotoFromPage},
+		{kitchen, "POST " + staffPhotosPath, s.photoFromPage},
+		{managers, "GET " + staffSubsidiesPath, s.subsidiesPage},
+		{managers, "GET " + staffSubsidiesPath + ".csv", s.subsidiesFile},
+		{managers, "GET " + staffCategoriesPath + "{category}", s.categoryPage},
+		{managers, "POST " + staffCategoriesPath + "{category}/add", s.memberAdded},
+		{managers, "POST " + staffCategoriesPath + "{category}/remove", s.memberRemoved},
 	}
 }
 
-func (s *service) mountStaff(mux *host.Router, people *identity.Identity) {
+// mountStaff mounts the staff's pages, and the photos, which everybody may see.
+func (s *service) mountStaff(rt *host.Runtime) {
 	for _, route := range s.staffRoutes() {
-		mux.Handle(route.pattern, people.RequireOneOf(route.duties, s.pages.Error, route.handle))
+		rt.Mux.Handle(route.pattern, rt.Identity.RequireOneOf(route.duties, s.pages.Error, route.handle))
 	}
+	rt.Upload(staffPhotosPath, maxPhotoBytes+formOverhead)
+	rt.Mux.HandleFunc("GET "+photosPath+"{id}", s.photoFile)
 }
+
+// formOverhead is what a form has around a file, at most.
+const formOverhead = 64 << 10
 
 // desk is what every page of the staff knows.
 type desk struct {
@@ -82,6 +113,10 @@ type desk struct {
 var deskDone = map[string]string{
 	"served": "canteen.staff.done.served", "unserved": "canteen.staff.done.unserved", "paid": "canteen.staff.done.paid",
 	"cancelled": "canteen.staff.done.cancelled", "ordered": "canteen.staff.done.ordered",
+	"dish": "canteen.staff.done.dish", "retired": "canteen.staff.done.retired", "restored": "canteen.staff.done.restored",
+	"plan": "canteen.staff.done.plan", "planPublished": "canteen.staff.done.planPublished", "copied": "canteen.staff.done.copied",
+	"memberAdded": "canteen.staff.done.memberAdded", "memberRemoved": "canteen.staff.done.memberRemoved",
+	"photo": "canteen.staff.done.photo", "photoRemoved": "canteen.staff.done.photoRemoved",
 }
 
 // desk prepares a page that belongs to the tab with a path.
@@ -112,6 +147,9 @@ func (d desk) tabs() []web.Tab {
 	}{
 		{inCanteen, d.T("canteen.staff.tab.glance"), staffPath},
 		{counter, d.T("canteen.staff.tab.order"), staffOrderPath},
+		{kitchen, d.T("canteen.staff.tab.menus"), staffMenusPath},
+		{kitchen, d.T("canteen.staff.tab.dishes"), staffDishesPath},
+		{managers, d.T("canteen.staff.tab.subsidies"), staffSubsidiesPath},
 	} {
 		if d.has(tab.duties) {
 			tabs = append(tabs, web.Tab{Label: tab.label, Href: tab.href, Current: tab.href == d.Page})

@@ -1,6 +1,7 @@
 package canteen
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -61,7 +62,7 @@ func startSite(t testing.TB) *site {
 		},
 	}
 	clock := testclock.NewFakeClock(moment(t, "2026-11-23T08:00:00+08:00"))
-	s := &site{t: t, clock: clock, Server: hosttest.Start(t, hosttest.Options{Services: []host.Service{service}, Community: community, Clock: clock})}
+	s := &site{t: t, clock: clock, Server: hosttest.Start(t, hosttest.Options{Services: []host.Service{service, ledger()}, Community: community, Clock: clock})}
 	existing := must[*database.Existing](t)(database.ReadDirectory(s.DataDir))
 	t.Cleanup(func() { existing.Close() })
 	s.db = must[*database.DB](t)(existing.Open(Name))
@@ -72,6 +73,17 @@ func startSite(t testing.TB) *site {
 		{"dish": s.pork, "stock": 20, "maxPerOrder": 3}, {"dish": s.rice, "stock": 100},
 	}})
 	return s
+}
+
+// ledger answers for the service of accounts: it takes what is paid at the
+// counter. The two are tested together with the whole.
+func ledger() host.Service {
+	return host.Service{Name: "accounts", Register: func(_ context.Context, rt *host.Runtime) error {
+		rt.Mux.Handle("POST /accounts/internal/v1/sales/{id}", rt.Identity.RequireService(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, "{}") // within the process
+		})))
+		return nil
+	}}
 }
 
 // api calls the API and returns the ID in the answer, if there is one.
@@ -361,13 +373,13 @@ func TestOrderAtCounter(t *testing.T) {
 	v.page(v.sent("/canteen/staff/order", form("guest", "老周", "dish-"+s.pork, "2", "dish-"+s.rice, "0")), "老周", "应收 ¥36.00")
 
 	for text, f := range map[string]url.Values{
-		"还没有选菜":       form("guest", "老周的朋友"),
-		"请填数字":         form("guest", "老周的朋友", "dish-"+s.pork, "两份"),
-		"只剩17份":      form("guest", "老周的朋友", "dish-"+s.pork, "18"),
-		"散客没有钱包":       form("guest", "老周的朋友", "payment", "Purse", "dish-"+s.pork, "1"),
-		"不在送餐范围内":      form("guest", "老周的朋友", "way", "Delivery", "dish-"+s.pork, "1"),
-		"这一餐已经订过了":    form("who", zhao, "dish-"+s.pork, "1"),
-		"最多 30 个字":     form("guest", strings.Repeat("老", 31), "dish-"+s.pork, "1"),
+		"还没有选菜":    form("guest", "老周的朋友"),
+		"请填数字":     form("guest", "老周的朋友", "dish-"+s.pork, "两份"),
+		"只剩17份":    form("guest", "老周的朋友", "dish-"+s.pork, "18"),
+		"散客没有钱包":   form("guest", "老周的朋友", "payment", "Purse", "dish-"+s.pork, "1"),
+		"不在送餐范围内":  form("guest", "老周的朋友", "way", "Delivery", "dish-"+s.pork, "1"),
+		"这一餐已经订过了": form("who", zhao, "dish-"+s.pork, "1"),
+		"最多 30 个字": form("guest", strings.Repeat("老", 31), "dish-"+s.pork, "1"),
 		"最多写100个字": form("wish", strings.Repeat("咸", 101), "dish-"+s.pork, "1"),
 	} {
 		status, _, page := v.open("/canteen/staff/order", f)
@@ -410,6 +422,12 @@ func TestEveryStaffPageIsAudited(t *testing.T) {
 			return visit{cook, orders + s.lis(v1alpha1.WayDelivery) + what, url.Values{}, []string{want}}
 		}
 	}
+	visitors := map[string]visitor{cook: s.visitor(cook), manager: s.visitor(manager)}
+	const category = staffCategoriesPath + "low-income"
+	lowIncome := func(member bool) {
+		path := map[bool]string{true: "/add", false: "/remove"}[member]
+		visitors[manager].sent(category+path, url.Values{"person": {hosttest.PersonID(t, li)}})
+	}
 	table := map[string]func() visit{
 		"GET /canteen/staff/{$}": func() visit { s.lis(v1alpha1.WayPickUp); return visit{by: cook, path: staffPath} },
 		"GET " + staffMealsPath + sittingPattern: func() visit {
@@ -443,17 +461,65 @@ func TestEveryStaffPageIsAudited(t *testing.T) {
 				"who": {hosttest.PersonID(t, li)}, "dish-" + s.pork: {"1"},
 			}, []string{"canteen-order li"}}
 		},
+		// Dishes and menus are nobody's.
+		"GET " + staffMenusPath: func() visit { return visit{by: cook, path: staffMenusPath} },
+		"POST " + staffMenusPath + "/{canteen}/copy-week": func() visit {
+			return visit{cook, staffMenusPath + "/lakeside/copy-week", url.Values{"week": {"2026-11-30"}}, []string{"canteen-menu"}}
+		},
+		"GET " + staffMenusPath + "/" + sittingPattern: func() visit { return visit{by: cook, path: planLunch} },
+		"POST " + staffMenusPath + "/" + sittingPattern: func() visit {
+			return visit{cook, planTuesday, plan(0, "draft", [4]string{s.pork, "", "5", ""}), []string{"canteen-menu"}}
+		},
+		"GET " + staffDishesPath + "{$}":    func() visit { return visit{by: cook, path: staffDishesPath} },
+		"GET " + staffDishesPath + "new":    func() visit { return visit{by: cook, path: staffDishesPath + "new"} },
+		"POST " + staffDishesPath + "new":   func() visit { return visit{cook, staffDishesPath + "new", dishOf(), []string{"canteen-dish-new"}} },
+		"GET " + staffDishesPath + "{dish}": func() visit { return visit{by: cook, path: staffDishesPath + s.pork} },
+		"POST " + staffDishesPath + "{dish}": func() visit {
+			id := s.dish("炒饭", 800, KindStaple)
+			return visit{cook, staffDishesPath + id, dishOf("version", "1"), []string{"canteen-dish-change"}}
+		},
+		"POST " + staffDishesPath + "{dish}/retire": func() visit {
+			return visit{cook, staffDishesPath + s.rice + "/retire", url.Values{}, []string{"canteen-dish-retire"}}
+		},
+		"POST " + staffDishesPath + "{dish}/restore": func() visit {
+			return visit{cook, staffDishesPath + s.rice + "/restore", url.Values{}, []string{"canteen-dish-back"}}
+		},
+		"POST " + staffDishesPath + "{dish}/remove-photo": func() visit {
+			return visit{cook, staffDishesPath + s.rice + "/remove-photo", url.Values{}, []string{"canteen-dish-change"}}
+		},
+		"POST " + staffPhotosPath: func() visit {
+			return visit{cook, "photo", url.Values{}, []string{"canteen-dish-change"}}
+		},
+		// Numbers without people.
+		"GET " + staffSubsidiesPath:          func() visit { return visit{by: manager, path: staffSubsidiesPath} },
+		"GET " + staffSubsidiesPath + ".csv": func() visit { return visit{by: manager, path: staffSubsidiesPath + ".csv"} },
+		"GET " + staffCategoriesPath + "{category}": func() visit {
+			lowIncome(true)
+			return visit{by: manager, path: category, want: []string{"canteen-member-listed li", "canteen-members-view"}}
+		},
+		"POST " + staffCategoriesPath + "{category}/add": func() visit {
+			lowIncome(false)
+			return visit{manager, category + "/add", url.Values{"person": {hosttest.PersonID(t, li)}}, []string{"canteen-member-add li"}}
+		},
+		"POST " + staffCategoriesPath + "{category}/remove": func() visit {
+			lowIncome(true)
+			return visit{manager, category + "/remove", url.Values{"person": {hosttest.PersonID(t, li)}}, []string{"canteen-member-remove li"}}
+		},
 	}
 	for _, route := range (&service{}).staffRoutes() {
 		if table[route.pattern] == nil {
 			t.Errorf("%s is not in the table: say what it leaves in the audit", route.pattern)
 		}
 	}
-	visitors := map[string]visitor{cook: s.visitor(cook), manager: s.visitor(manager)}
 	for route, prepare := range table {
 		visit := prepare()
 		before := len(s.records(visit.by))
-		status, _, page := visitors[visit.by].open(visit.path, visit.form)
+		status, _, page := 0, "", ""
+		if visit.path == "photo" {
+			status, _, page = visitors[visit.by].upload(s.pork, asJPEG(t, scene(4, 4)))
+		} else {
+			status, _, page = visitors[visit.by].open(visit.path, visit.form)
+		}
 		if want := map[bool]int{true: http.StatusOK, false: http.StatusSeeOther}[visit.form == nil]; status != want {
 			t.Errorf("%s: status %d:\n%s", route, status, said(page))
 		}
@@ -516,5 +582,17 @@ func TestProduce(t *testing.T) {
 	})
 	if d := dishes[0]; d.Portions != 3 || d.ByWay[v1alpha1.WayEatIn] != 2 || d.ByWay[v1alpha1.WayPickUp] != 1 || waiting != 2 {
 		t.Errorf("%+v, %d waiting", d, waiting)
+	}
+}
+
+func TestParseYuan(t *testing.T) {
+	for text, want := range map[string]int64{"12": 1200, "12.5": 1250, "¥12.50": 1250, "0.05元": 5, "": -1, "-1": -1, "1.234": -1, "1.": -1, ".5": -1, "一": -1, "1e3": -1} {
+		got, ok := parseYuan(text)
+		if !ok {
+			got = -1
+		}
+		if got != want {
+			t.Errorf("%q is %d, want %d", text, got, want)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package canteen
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +14,35 @@ import (
 )
 
 // What the staff's pages call things, and how they read what staff type.
+
+// yuan writes an amount of fen as forms have it, such as 12.50.
+func yuan(fen int64) string { return fmt.Sprintf("%d.%02d", fen/100, fen%100) }
+
+// parseDecimal reads a number not beneath 0 with at most some places after the
+// point, as people type it: 12, 12.5 or, of two places, 12.50. The answer is in
+// the smallest unit, such as fen.
+func parseDecimal(text string, places int) (n int64, ok bool) {
+	whole, part, point := strings.Cut(text, ".")
+	if len(whole) < 1 || len(whole) > 7 || len(part) > places || point && part == "" {
+		return 0, false
+	}
+	for _, digit := range whole + (part + strings.Repeat("0", places))[:places] {
+		if digit < '0' || digit > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(digit-'0')
+	}
+	return n, true
+}
+
+// parseYuan reads an amount as people type it, such as 12, ¥12.50 or 12.50元,
+// in fen.
+func parseYuan(text string) (fen int64, ok bool) {
+	text = strings.Join(strings.Fields(text), "")
+	return parseDecimal(strings.TrimSuffix(strings.TrimPrefix(text, "¥"), "元"), 2)
+}
+
+func kindText(v web.View, k Kind) string { return v.T("canteen.kind." + string(k)) }
 
 // typed is what was typed into a field of a form: one line, without the
 // letters and digits in full width that Chinese keyboards also write.

@@ -372,6 +372,12 @@ func TestActions(t *testing.T) {
 		}
 		dish := must[Dish](t)(w.Dish(t.Context(), w.pork.ID))
 		must[Dish](t)(w.PutDish(t.Context(), by, dish))
+		for _, change := range []func(context.Context, By, string, string) error{w.AddMember, w.AddMember, w.RemoveMember, w.RemoveMember} {
+			must[[]string](t)(w.Members(t.Context(), by, "low-income", shanghai))
+			if err := change(t.Context(), by, "low-income", "wang"); err != nil {
+				t.Fatal(err)
+			}
+		}
 		seen := map[string]int{}
 		for _, r := range must[[]audit.Record](t)(audit.Between(t.Context(), w.db, moment(t, sunday).Add(-time.Hour), moment(t, sunday).Add(time.Hour), 100)) {
 			if actionTexts[r.Action] == "" {
@@ -379,7 +385,8 @@ func TestActions(t *testing.T) {
 			}
 			seen[r.Action]++
 		}
-		if seen["canteen-orders-view"] != 2 || seen["canteen-order-listed"] != 1 || seen["canteen-order-printed"] != 2 || len(seen) != len(actionTexts)-1 {
+		if seen["canteen-orders-view"] != 2 || seen["canteen-order-listed"] != 1 || seen["canteen-order-printed"] != 2 ||
+			seen["canteen-member-add"] != 1 || seen["canteen-member-remove"] != 1 || seen["canteen-member-listed"] != 1 || len(seen) != len(actionTexts)-1 {
 			t.Errorf("seen %v of %d actions", seen, len(actionTexts))
 		}
 	})

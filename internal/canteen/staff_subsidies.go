@@ -1,0 +1,240 @@
+package canteen
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"github.com/linli-io/linli/api/v1alpha1"
+	"github.com/linli-io/linli/internal/identity"
+	"github.com/linli-io/linli/internal/web"
+)
+
+// subsidiesView is what was subsidised in some months.
+type subsidiesView struct {
+	desk
+	// From and To are the first and the last month, YYYY-MM.
+	From, To   string
+	Rows       []SubsidyRow
+	Tiers      []v1alpha1.Tier
+	Categories []v1alpha1.Category
+	Mistakes   map[string]string
+}
+
+// monthLayout is a month as addresses and forms have it.
+const monthLayout = "2006-01"
+
+// subsidies prepares the report that an address asks for; without months it is
+// of this year until now.
+func (s *service) subsidies(r *http.Request) (v subsidiesView, err error) {
+	v.desk = s.desk(r, staffSubsidiesPath)
+	v.Tiers, v.Categories, v.Mistakes = s.spec().Tiers, s.spec().Categories, map[string]string{}
+	now := v.In(v.Now)
+	v.From, v.To = now.Format("2006")+"-01", now.Format(monthLayout)
+	for field, month := range map[string]*string{"from": &v.From, "to": &v.To} {
+		text := typed(r.URL.Query(), field)
+		if text == "" {
+			continue
+		}
+		*month = text
+		if _, err := time.Parse(monthLayout, text); err != nil {
+			v.Mistakes[field] = v.T("canteen.staff.wrong.month")
+		}
+	}
+	if len(v.Mistakes) == 0 && v.To < v.From {
+		v.Mistakes["to"] = v.T("canteen.staff.wrong.months")
+	}
+	if len(v.Mistakes) > 0 {
+		return v, nil
+	}
+	v.Rows, err = s.store.Subsidies(r.Context(), v.From, v.To)
+	return v, err
+}
+
+func (s *service) subsidiesPage(w http.ResponseWriter, r *http.Request) {
+	v, err := s.subsidies(r)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	status := http.StatusOK
+	if len(v.Mistakes) > 0 {
+		status = http.StatusUnprocessableEntity
+	}
+	s.pages.Render(w, r, status, subsidiesPage(v))
+}
+
+// subsidiesFile is the report as a file that spreadsheets open.
+func (s *service) subsidiesFile(w http.ResponseWriter, r *http.Request) {
+	v, err := s.subsidies(r)
+	if err == nil && len(v.Mistakes) > 0 {
+		err = errBadForm
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	lines := [][]string{{
+		v.T("canteen.staff.month"), v.T("canteen.staff.tier"), v.T("canteen.staff.orders"), v.T("canteen.staff.fullPriceYuan"),
+		v.T("canteen.staff.subsidyYuan"), v.T("canteen.staff.paidYuan"),
+	}}
+	for _, row := range v.Rows {
+		lines = append(lines, []string{row.Month, v.tierName(row.Tier), strconv.Itoa(row.Orders), yuan(row.Total), yuan(row.Subsidy), yuan(row.Total - row.Subsidy)})
+	}
+	content, err := web.CSV(lines)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	w.Header().Set("Content-Disposition", `attachment; filename="subsidies-`+v.From+`-`+v.To+`.csv"`)
+	w.Header().Set("Cache-Control", "no-store")
+	if _, err := w.Write(content); err != nil {
+		s.log.DebugContext(r.Context(), "file not delivered", "error", err.Error())
+	}
+}
+
+// tierName is what people call a tier; those who paid all have none.
+func (v subsidiesView) tierName(name string) string {
+	if name == "" {
+		return v.T("canteen.staff.fullPrice")
+	}
+	for _, t := range v.Tiers {
+		if t.Name == name {
+			return t.DisplayName
+		}
+	}
+	return name
+}
+
+// total are all lines as one.
+func (v subsidiesView) total() (sum SubsidyRow) {
+	for _, row := range v.Rows {
+		sum.Orders, sum.Total, sum.Subsidy = sum.Orders+row.Orders, sum.Total+row.Total, sum.Subsidy+row.Subsidy
+	}
+	return sum
+}
+
+// query are the months as a part of an address.
+func (v subsidiesView) query() string { return url.Values{"from": {v.From}, "to": {v.To}}.Encode() }
+
+func subsidiesTable(v subsidiesView) web.Table {
+	t := web.Table{Caption: v.T("canteen.staff.subsidiesOf", "From", v.From, "To", v.To), Titled: true, Columns: []web.Column{
+		{Label: v.T("canteen.staff.month"), Short: true}, {Label: v.T("canteen.staff.tier")}, {Label: v.T("canteen.staff.orders"), Number: true},
+		{Label: v.T("canteen.staff.fullPriceSum"), Number: true}, {Label: v.T("canteen.staff.subsidy"), Number: true},
+		{Label: v.T("canteen.staff.paidSum"), Number: true},
+	}}
+	cells := func(month, tier string, row SubsidyRow) []templ.Component {
+		return []templ.Component{
+			web.Text(month), web.Text(tier), web.Text(strconv.Itoa(row.Orders)), web.Text(v.Money(row.Total)), web.Text(v.Money(row.Subsidy)),
+			web.Text(v.Money(row.Total - row.Subsidy)),
+		}
+	}
+	for _, row := range v.Rows {
+		t.Rows = append(t.Rows, cells(row.Month, v.tierName(row.Tier), row))
+	}
+	t.Rows = append(t.Rows, cells(v.T("canteen.staff.sum"), "", v.total()))
+	return t
+}
+
+// categoryView is who belongs to a category.
+type categoryView struct {
+	desk
+	Category v1alpha1.Category
+	Members  []identity.Person
+	// Query is a name or phone number that was looked for, Found are the people
+	// who may be meant.
+	Query string
+	Found []identity.Person
+}
+
+// category is the category that the address names.
+func (s *service) category(r *http.Request) (v1alpha1.Category, error) {
+	all := s.spec().Categories
+	i := slices.IndexFunc(all, func(c v1alpha1.Category) bool { return c.Name == r.PathValue("category") })
+	if i < 0 {
+		return v1alpha1.Category{}, ErrNotFound
+	}
+	return all[i], nil
+}
+
+func (s *service) categoryPage(w http.ResponseWriter, r *http.Request) {
+	v, err := s.categoryView(r)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.pages.Render(w, r, http.StatusOK, categoryPage(v))
+}
+
+func (s *service) categoryView(r *http.Request) (v categoryView, err error) {
+	ctx := r.Context()
+	v.desk = s.desk(r, staffSubsidiesPath)
+	if v.Category, err = s.category(r); err != nil {
+		return v, err
+	}
+	ids, err := s.store.Members(ctx, s.by(ctx), v.Category.Name, s.location())
+	if err != nil {
+		return v, err
+	}
+	for _, id := range ids {
+		p, err := s.people.Person(ctx, id)
+		if errors.Is(err, identity.ErrNobody) {
+			continue // just deleted; the service is told in a moment
+		}
+		if err != nil {
+			return v, err
+		}
+		v.Members = append(v.Members, p)
+	}
+	slices.SortFunc(v.Members, func(a, b identity.Person) int { return strings.Compare(a.LatinName+a.Name, b.LatinName+b.Name) })
+	if v.Query = typed(r.URL.Query(), "q"); v.Query != "" {
+		// The service of residents records who looked for whom.
+		v.Found, err = s.people.Find(ctx, v.Query, maxFoundPeople)
+	}
+	return v, err
+}
+
+// member says that a person is on the list.
+func (v categoryView) member(person string) bool {
+	return slices.ContainsFunc(v.Members, func(p identity.Person) bool { return p.ID == person })
+}
+
+func categoryURL(name string) string { return staffCategoriesPath + url.PathEscape(name) }
+
+func (s *service) memberAdded(w http.ResponseWriter, r *http.Request) {
+	s.memberChanged(w, r, "memberAdded", func(category string) error {
+		p, err := s.people.Person(r.Context(), r.PostForm.Get("person"))
+		if err != nil {
+			return err
+		}
+		return s.store.AddMember(r.Context(), s.by(r.Context()), category, p.ID)
+	})
+}
+
+func (s *service) memberRemoved(w http.ResponseWriter, r *http.Request) {
+	s.memberChanged(w, r, "memberRemoved", func(category string) error {
+		return s.store.RemoveMember(r.Context(), s.by(r.Context()), category, r.PostForm.Get("person"))
+	})
+}
+
+func (s *service) memberChanged(w http.ResponseWriter, r *http.Request, done string, change func(category string) error) {
+	if !s.staffForm(w, r) {
+		return
+	}
+	c, err := s.category(r)
+	if err == nil {
+		err = change(c.Name)
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	http.Redirect(w, r, withDone(categoryURL(c.Name), done), http.StatusSeeOther)
+}
