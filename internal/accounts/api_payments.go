@@ -38,7 +38,7 @@ type payInput struct {
 	}
 }
 
-// apiPayment is a payment as people see it.
+// apiPaymentBody is a payment as people see it.
 type apiPaymentBody struct {
 	ID        string       `json:"id"`
 	Person    string       `json:"person" doc:"Whose purse it goes into."`
@@ -55,13 +55,15 @@ func (s *service) paymentAnswer(ctx context.Context, p Payment, err error) (*pay
 	if err != nil {
 		return nil, s.problem(ctx, err)
 	}
-	out := &paymentOutput{Body: apiPaymentBody{
-		ID: p.ID.String(), Person: p.Person, Amount: p.Amount, Channel: p.Channel, State: p.State, ExpiresAt: p.ExpiresAt.In(s.location()),
-	}}
+	return &paymentOutput{Body: apiPaymentOf(p, s.location())}, nil
+}
+
+func apiPaymentOf(p Payment, loc *time.Location) apiPaymentBody {
+	out := apiPaymentBody{ID: p.ID.String(), Person: p.Person, Amount: p.Amount, Channel: p.Channel, State: p.State, ExpiresAt: p.ExpiresAt.In(loc)}
 	if p.State == PaymentPending {
-		out.Body.Address = p.Address
+		out.Address = p.Address
 	}
-	return out, nil
+	return out
 }
 
 func (s *service) apiPay(ctx context.Context, in *payInput) (*paymentOutput, error) {

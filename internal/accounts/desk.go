@@ -2,6 +2,8 @@ package accounts
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -272,10 +274,15 @@ func (s *Store) Statement(ctx context.Context, purse uuid.UUID, month Month) (St
 	return st, nil
 }
 
-// FirstMonth is the month in which a purse was opened, in a zone.
-func (s *Store) FirstMonth(ctx context.Context, purse uuid.UUID, loc *time.Location) (Month, error) {
+// FirstMonth is the month in which somebody's purse was opened, in a zone; empty
+// of who has none.
+func (s *Store) FirstMonth(ctx context.Context, person string, loc *time.Location) (Month, error) {
 	var row purseRow
-	if err := s.db.Reader().NewSelect().Model(&row).Where("id = ?", purse).Scan(ctx); err != nil {
+	err := s.db.Reader().NewSelect().Model(&row).Where("person = ?", person).Scan(ctx)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	if err != nil {
 		return "", fmt.Errorf("reading a purse: %w", err)
 	}
 	return MonthOf(civil.DateOf(time.Unix(row.OpenedAt, 0), loc)), nil

@@ -161,9 +161,12 @@ func monthAddress(path string, m Month) string {
 	return path + "?" + url.Values{"month": {string(m)}}.Encode()
 }
 
-// monthBefore and monthAfter lead to the months beside one; there is none after
-// the last.
-func monthBefore(v web.View, path string, m Month) web.Link {
+// monthBefore and monthAfter lead to the months beside one; there is none before
+// the first, if that is known, and none after the last.
+func monthBefore(v web.View, path string, m, first Month) web.Link {
+	if m <= first {
+		return web.Link{}
+	}
 	return web.Link{Label: monthText(v, m.Add(-1)), Href: monthAddress(path, m.Add(-1))}
 }
 
@@ -235,7 +238,8 @@ func (s *service) pursePage(w http.ResponseWriter, r *http.Request) {
 type statementView struct {
 	web.View
 	Statement
-	This Month
+	// First is the month in which the purse was opened, This the one of now.
+	First, This Month
 }
 
 func (s *service) statementPage(w http.ResponseWriter, r *http.Request) {
@@ -244,6 +248,9 @@ func (s *service) statementPage(w http.ResponseWriter, r *http.Request) {
 	month, err := s.pageMonth(r)
 	if err == nil {
 		v.Statement, err = s.statement(r.Context(), me.ID, month)
+	}
+	if err == nil {
+		v.First, err = s.store.FirstMonth(r.Context(), me.ID, v.Location)
 	}
 	if err != nil {
 		s.fail(w, r, err)

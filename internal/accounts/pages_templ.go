@@ -540,7 +540,7 @@ func statementPage(p statementView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = monthNav(p.View, statementPath, p.Month, p.This).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = monthNav(p.View, statementPath, p.Month, p.First, p.This).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -578,7 +578,7 @@ func statementPage(p statementView) templ.Component {
 	})
 }
 
-func monthNav(v web.View, path string, month, last Month) templ.Component {
+func monthNav(v web.View, path string, month, first, last Month) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -616,7 +616,7 @@ func monthNav(v web.View, path string, month, last Month) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = web.Pager(monthBefore(v, path, month), monthAfter(v, path, month, last)).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = web.Pager(monthBefore(v, path, month, first), monthAfter(v, path, month, last)).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -140,8 +140,9 @@ func TestResidentsPages(t *testing.T) {
 	page := li.page("/accounts/", "¥100.00", "可用¥88.00，已预留¥12.00", "11月23日 午餐", "¥50.00", "¥42.00")
 	li.hasNot(page, "余额不多了", "¥8.00", "收银台")
 	s.inside(t, 200, "POST", "holds/o1/capture", `{"amount":1200,"subsidy":300}`)
-	li.page("/accounts/statement?month=2026-11", "消费：11月23日 午餐", "-¥12.00", "¥88.00", "+¥100.00", "收据号2026-000001", "2026年10月")
-	li.page("/accounts/statement?month=2026-10", "2026年10月", "¥0.00")
+	li.page("/accounts/statement?month=2026-11", "消费：11月23日 午餐", "-¥12.00", "¥88.00", "+¥100.00", "收据号2026-000001")
+	li.page("/accounts/statement?month=2026-10", "2026年10月", "¥0.00", "2026年11月")
+	li.hasNot(li.page("/accounts/statement"), "2026年10月") // the purse was opened later
 	if status, _, _ := li.open("/accounts/statement?month=soon", nil); status != http.StatusBadRequest {
 		t.Errorf("a month that is none: %d", status)
 	}

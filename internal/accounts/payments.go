@@ -114,6 +114,20 @@ func paymentIn(ctx context.Context, db bun.IDB, id uuid.UUID) (Payment, error) {
 	return row.payment(), nil
 }
 
+// PaymentsOf are the payments that somebody has begun, or that go into their
+// purse, the earliest first.
+func (s *Store) PaymentsOf(ctx context.Context, person string) ([]Payment, error) {
+	var rows []paymentRow
+	if err := s.db.Reader().NewSelect().Model(&rows).Where("person = ? OR payer = ?", person, person).Order("created_at", "id").Scan(ctx); err != nil {
+		return nil, fmt.Errorf("reading somebody's payments: %w", err)
+	}
+	all := make([]Payment, len(rows))
+	for i, row := range rows {
+		all[i] = row.payment()
+	}
+	return all, nil
+}
+
 // Addressed notes where a payment is paid.
 func (s *Store) Addressed(ctx context.Context, id uuid.UUID, address string) error {
 	return s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {

@@ -102,12 +102,21 @@ func (s *Store) Erase(ctx context.Context, now time.Time) error {
 type apiPersonal struct {
 	Purse        apiPurse         `json:"purse"`
 	Transactions []APITransaction `json:"transactions"`
+	Payments     []apiPaymentBody `json:"payments"`
 }
 
 func (s *service) export(ctx context.Context, person string) (any, error) {
+	out := apiPersonal{Purse: apiPurse{Person: person}, Transactions: []APITransaction{}, Payments: []apiPaymentBody{}}
+	paid, err := s.store.PaymentsOf(ctx, person)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range paid {
+		out.Payments = append(out.Payments, apiPaymentOf(p, s.location()))
+	}
 	p, err := s.store.Purse(ctx, person)
 	if err != nil || p.ID == uuid.Nil {
-		return apiPersonal{Purse: apiPurse{Person: person}, Transactions: []APITransaction{}}, err
+		return out, err
 	}
 	held, err := s.store.Held(ctx, p.ID)
 	if err != nil {
@@ -117,7 +126,7 @@ func (s *service) export(ctx context.Context, person string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := apiPersonal{Purse: apiPurseOf(p, held, s.location()).Body, Transactions: []APITransaction{}}
+	out.Purse = apiPurseOf(p, held, s.location()).Body
 	for _, t := range all {
 		out.Transactions = append(out.Transactions, apiTransactionOf(t, t.OnPurse(), s.location()))
 	}

@@ -1163,7 +1163,7 @@ func ledgerPage(p ledgerView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = monthNav(p.View, staffLedgerPath, p.Month, p.This).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = monthNav(p.View, staffLedgerPath, p.Month, "", p.This).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

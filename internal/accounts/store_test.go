@@ -444,7 +444,7 @@ func TestStatement(t *testing.T) {
 		if l := st.Lines[1]; l.Kind != KindCapture || l.Amount != -700 || l.Balance != 800 || l.Memo["zh-CN"] != "11月23日 午餐" {
 			t.Errorf("line %+v", l)
 		}
-		if first := must[Month](t)(s.FirstMonth(ctx, purse.ID, shanghai)); first != "2026-10" {
+		if first := must[Month](t)(s.FirstMonth(ctx, "li", shanghai)); first != "2026-10" {
 			t.Errorf("first month %s", first)
 		}
 		// Filled up and spent again, it is told again.
