@@ -36,8 +36,8 @@ func TestAccessibility(t *testing.T) {
 				{"guest", func(p *person) {}, guestPages(mode)},
 				{"newcomer", func(p *person) { p.enterBy("1372222000" + map[string]string{"standard": "1", "elder": "2"}[mode]) }, f.newcomerPages()},
 				{"family", func(p *person) { p.enterBy(sharedPhone) }, []page{{name: "which", path: "/residents/which"}}},
-				{"resident", func(p *person) { p.enter(resident) }, slices.Concat(f.residentPages(), ownPages())},
-				{"staff", func(p *person) { p.enter(manager) }, slices.Concat(f.staffPages(), f.deskPages(t))},
+				{"resident", func(p *person) { p.enter(resident) }, slices.Concat(f.residentPages(), ownPages(), pursePages())},
+				{"staff", func(p *person) { p.enter(manager) }, slices.Concat(f.staffPages(), f.deskPages(t), f.counterPages())},
 			} {
 				t.Run(reader.name+", "+mode+" mode", func(t *testing.T) {
 					t.Parallel()
