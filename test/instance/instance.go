@@ -123,6 +123,12 @@ func writeMounted(dir string, community *v1alpha1.Community, release *v1alpha1.R
 	return key, &signedIn, os.WriteFile(filepath.Join(keysDir(dir), "session.key"), key, 0o600)
 }
 
+// Configure changes the manifest of the community, for all of its replicas:
+// from their next start on.
+func (in *Instance) Configure(community *v1alpha1.Community) error {
+	return writeYAML(filepath.Join(configDir(in.shared), "community.yaml"), community)
+}
+
 func writeYAML(path string, v any) error {
 	b, err := yaml.Marshal(v)
 	if err != nil {

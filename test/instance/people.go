@@ -40,6 +40,12 @@ func (p *people) token(_ context.Context, phone string, staff bool) (string, err
 	return issuer().TokenFor("account-"+phone, phone, p.site, staff)
 }
 
+// Token is a bearer token of who has a number, for the community; in the way
+// that staff must sign in, if they are staff. It is good for an hour.
+func (in *Instance) Token(ctx context.Context, phone string, staff bool) (string, error) {
+	return in.people.token(ctx, phone, staff)
+}
+
 // People makes the community know the sample people, if it does not yet, and
 // signs them in, the way scripts do. Tokens are good for an hour and outlive
 // restarts. The community's manifest must name a manager.

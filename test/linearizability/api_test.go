@@ -431,32 +431,43 @@ func (a *api) doorCode(ctx context.Context, venue string) (string, error) {
 	return answer.Code, err
 }
 
-// call sends a request and decodes an answer of the 2xx kind, or a problem.
+// call sends a request to the service of bookings.
 func (a *api) call(ctx context.Context, method, path, idempotencyKey string, body, answer any) (int, problem, error) {
-	var content io.Reader
-	if body != nil {
-		b, err := json.Marshal(body)
-		if err != nil {
-			return 0, problem{}, err
-		}
-		content = bytes.NewReader(b)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, a.at.URL()+"/booking/api/v1"+path, content)
-	if err != nil {
-		return 0, problem{}, err
-	}
 	token := a.person.Token
 	if strings.HasPrefix(path, staffPath+"/") {
 		token = a.staff.Token
 	}
+	return call(ctx, a.http, method, a.at.URL()+"/booking/api/v1"+path, token, idempotencyKey, body, answer)
+}
+
+// call sends a request and decodes an answer of the 2xx kind, or a problem. A
+// body of bytes is sent as it is.
+func call(ctx context.Context, client *http.Client, method, url, token, idempotencyKey string, body, answer any) (int, problem, error) {
+	var content io.Reader
+	contentType := "application/json"
+	switch b := body.(type) {
+	case nil:
+	case []byte:
+		content, contentType = bytes.NewReader(b), "application/octet-stream"
+	default:
+		encoded, err := json.Marshal(b)
+		if err != nil {
+			return 0, problem{}, err
+		}
+		content = bytes.NewReader(encoded)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, url, content)
+	if err != nil {
+		return 0, problem{}, err
+	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Content-Type", contentType)
 	}
 	if idempotencyKey != "" {
 		req.Header.Set("Idempotency-Key", idempotencyKey)
 	}
-	res, err := a.http.Do(req)
+	res, err := client.Do(req)
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return 0, problem{}, errNotSent
 	}
@@ -483,10 +494,10 @@ func (a *api) call(ctx context.Context, method, path, idempotencyKey string, bod
 		err = fmt.Errorf("%s: %s", res.Status, b)
 	}
 	if err != nil {
-		return 0, p, fmt.Errorf("%s %s: %w", method, path, err)
+		return 0, p, fmt.Errorf("%s %s: %w", method, req.URL.Path, err)
 	}
 	if res.StatusCode == http.StatusUnprocessableEntity && p.Rule == "" {
-		return 0, p, fmt.Errorf("%s %s: %s: %s", method, path, res.Status, b)
+		return 0, p, fmt.Errorf("%s %s: %s: %s", method, req.URL.Path, res.Status, b)
 	}
 	return res.StatusCode, p, nil
 }

@@ -604,15 +604,9 @@ func (c *fighter) reopen(ctx context.Context, _ int32) error {
 }
 
 // rotate turns to the next replica that is up. Where none is, it waits.
-func (c *fighter) rotate(ctx context.Context) error {
-	for range c.replicas {
-		c.turn++
-		c.api.at = c.replicas[c.turn%len(c.replicas)]
-		if c.api.at.Up() {
-			return nil
-		}
-	}
-	return c.api.at.AwaitUp(ctx)
+func (c *fighter) rotate(ctx context.Context) (err error) {
+	c.api.at, err = c.next(ctx, &c.turn)
+	return err
 }
 
 // attempt sends a request, again and again if it may be repeated and the

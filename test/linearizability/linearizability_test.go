@@ -66,7 +66,7 @@ const (
 )
 
 func TestBookingsAreLinearizable(t *testing.T) {
-	eachDeployment(t, func(t *testing.T, d *deployment) {
+	eachDeployment(t, community(), func(t *testing.T, d *deployment) {
 		f := newFight(t, d)
 		began := time.Now()
 		seen := f.run(t, operations, kills)
@@ -79,7 +79,7 @@ func TestBookingsAreLinearizable(t *testing.T) {
 		listed := listAll(t, f)
 		d.stop(t)
 
-		db := d.open(t)
+		db := d.open(t, "booking")
 		d.sound(t, db)
 		checkInvariants(t, db)
 		final := readFinal(t, db, f.calendar, seen)
@@ -98,7 +98,7 @@ func TestBookingsAreLinearizable(t *testing.T) {
 		result, info := porcupine.CheckOperationsVerbose(model, history, checkTimeout)
 		t.Logf("the check of %d operations took %s", len(history), time.Since(began))
 		if result != porcupine.Ok {
-			t.Errorf("the history is not linearizable: %s; see %s", result, visualize(t, info))
+			t.Errorf("the history is not linearizable: %s; see %s", result, visualize(t, model, info))
 		}
 		timePasses(t, f, db)
 	})
@@ -140,7 +140,7 @@ func timePasses(t *testing.T, f *fight, db *sql.DB) {
 	awaitNothingDue(t, f, days)
 	f.stop(t)
 
-	db = f.open(t)
+	db = f.open(t, "booking")
 	checkInvariants(t, db)
 	became := map[string]int{}
 	each(t, db, "SELECT id, state FROM bookings", func(rows *sql.Rows) error {
@@ -206,9 +206,9 @@ func awaitNothingDue(t *testing.T, f *fight, days map[int]bool) {
 // that look before they take (changes, series, offers) do so in a serializable
 // transaction, which keeps them apart from each other also without it.
 func TestTheFaultIsFoundWithoutTheConstraint(t *testing.T) {
-	eachDeployment(t, func(t *testing.T, d *deployment) {
+	eachDeployment(t, community(), func(t *testing.T, d *deployment) {
 		d.stop(t)
-		db := d.open(t)
+		db := d.open(t, "booking")
 		for _, statement := range d.unconstrained {
 			if _, err := db.ExecContext(t.Context(), statement); err != nil {
 				t.Fatalf("%s: %v", statement, err)
@@ -221,7 +221,7 @@ func TestTheFaultIsFoundWithoutTheConstraint(t *testing.T) {
 		f := newFight(t, d)
 		seen := f.run(t, operations/4, 0)
 		d.stop(t)
-		db = d.open(t)
+		db = d.open(t, "booking")
 		final := readFinal(t, db, f.calendar, seen)
 		overlaps := overlapsByPath(seen, final)
 		t.Logf("who holds what somebody else holds: %v", overlaps)
@@ -405,7 +405,7 @@ func checkNothingLost(t *testing.T, seen []porcupine.Operation, f final) {
 
 // visualize writes the history and the longest orders that were found as a
 // page and returns its path.
-func visualize(t *testing.T, info porcupine.LinearizationInfo) string {
+func visualize(t *testing.T, model porcupine.Model, info porcupine.LinearizationInfo) string {
 	t.Helper()
 	file, err := os.CreateTemp("", "linearizability-*.html")
 	if err != nil {
