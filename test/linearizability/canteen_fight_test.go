@@ -57,6 +57,7 @@ func (l *lunch) ask(ctx context.Context, c *caller, method, path, key string, bo
 		if err != nil {
 			return 0, problem{}, err
 		}
+		c.sent = l.now()
 		status, p, err := call(ctx, c.http, method, at.URL()+path, c.token, key, body, answer)
 		if !errors.Is(err, errNoAnswer) || ctx.Err() != nil {
 			return status, p, err
@@ -284,12 +285,11 @@ func (l *lunch) serve(ctx context.Context, desk *caller, e *eater, rng *rand.Ran
 	if rng.IntN(2) == 0 {
 		return l.topUp(ctx, desk, e, 100+rng.Int64N(200))
 	}
-	called := l.now()
 	var p purse
 	if err := l.ok(ctx, desk, http.MethodGet, "/accounts/api/v1/staff/purses/"+e.id, nil, &p); err != nil {
 		return err
 	}
-	l.pursed(e, desk.number, called, inside{p})
+	l.pursed(e, desk.number, desk.sent, inside{p})
 	return nil
 }
 
@@ -313,10 +313,8 @@ func (l *lunch) topUp(ctx context.Context, desk *caller, e *eater, amount int64)
 
 // churn is what eaters do while they do not know what they want.
 func (l *lunch) churn(ctx context.Context, e *eater) error {
-	switch dice := e.rng.IntN(20); {
-	case dice < 1:
-		return l.seeMenu(ctx, e)
-	case dice < 3:
+	switch {
+	case e.rng.IntN(10) == 0:
 		return l.seePurse(ctx, e)
 	case e.order == "":
 		return l.order(ctx, e)
@@ -358,7 +356,7 @@ func (l *lunch) order(ctx context.Context, e *eater) error {
 		l.stocked(e.number, called, take{})
 		l.pursed(e, e.number, called, hold{e.pays})
 	case p.Rule == "sold-out":
-		l.stocked(e.number, called, soldOut{})
+		l.stocked(e.number, e.sent, soldOut{}) // what was sent before it has left nothing
 	case p.Rule == "insufficient":
 		e.refused++
 		number := int(l.refused.Add(1))
@@ -385,29 +383,11 @@ func (l *lunch) cancel(ctx context.Context, e *eater) error {
 	return nil
 }
 
-func (l *lunch) seeMenu(ctx context.Context, e *eater) error {
-	called := l.now()
-	var answer struct {
-		Menus []struct {
-			Items []struct{ Left int }
-		}
-	}
-	if err := l.ok(ctx, e.caller, http.MethodGet, "/canteen/api/v1/menus/"+l.day, nil, &answer); err != nil {
-		return err
-	}
-	if len(answer.Menus) != 1 || len(answer.Menus[0].Items) != 1 {
-		return fmt.Errorf("the menu is %+v, want one with one dish", answer)
-	}
-	l.stocked(e.number, called, leftover{answer.Menus[0].Items[0].Left})
-	return nil
-}
-
 func (l *lunch) seePurse(ctx context.Context, e *eater) error {
-	called := l.now()
 	var p purse
 	if err := l.ok(ctx, e.caller, http.MethodGet, "/accounts/api/v1/purse", nil, &p); err != nil {
 		return err
 	}
-	l.pursed(e, e.number, called, inside{p})
+	l.pursed(e, e.number, e.sent, inside{p})
 	return nil
 }

@@ -44,7 +44,7 @@ type (
 	// it has a portion meanwhile.
 	lend   struct{ number int }
 	unlend struct{ number int }
-	// leftover is a look at the menu.
+	// leftover is what the database has in the end.
 	leftover struct{ left int }
 )
 

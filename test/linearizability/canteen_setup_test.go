@@ -74,7 +74,8 @@ type caller struct {
 	id, phone, token string
 	number           int // tells callers apart
 	http             *http.Client
-	turn             int // counts requests, which go to the replicas by turns
+	turn             int   // counts requests, which go to the replicas by turns
+	sent             int64 // when the last request was sent
 }
 
 func newCaller(number int) *caller {

@@ -67,7 +67,12 @@ func (l *lunch) checkHistory(t *testing.T, canteen *sql.DB) {
 		t.Fatal(err)
 	}
 	l.stocked(0, l.now(), leftover{left})
-	check(t, "stock", modelOf(shelf{left: portions}), l.moves)
+	history, guessed := narrowed(l.moves, portions)
+	if !guessed {
+		t.Log("no order of what happened to the stock was guessed")
+		history = l.moves
+	}
+	check(t, "stock", modelOf(shelf{left: portions}), history)
 	moves := len(l.moves)
 	for _, e := range l.eaters {
 		check(t, "purse of "+e.name, modelOf(purse{}), e.moves)
@@ -76,9 +81,13 @@ func (l *lunch) checkHistory(t *testing.T, canteen *sql.DB) {
 	t.Logf("the check of %d operations took %s, %d of them on the stock", moves, time.Since(began).Round(time.Millisecond), len(l.moves))
 }
 
+// guessTimeout is for a history of which no order was guessed, which is one that
+// should not be.
+const guessTimeout = 20 * time.Second
+
 func check(t *testing.T, what string, model porcupine.Model, history []porcupine.Operation) {
 	t.Helper()
-	if result, info := porcupine.CheckOperationsVerbose(model, history, checkTimeout); result != porcupine.Ok {
+	if result, info := porcupine.CheckOperationsVerbose(model, history, guessTimeout); result != porcupine.Ok {
 		t.Errorf("the history of the %s is not linearizable: %s; see %s", what, result, visualize(t, model, info))
 	}
 }
