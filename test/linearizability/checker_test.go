@@ -185,3 +185,48 @@ func TestChecker(t *testing.T) {
 		})
 	}
 }
+
+// The checker of stocks: what it must accept and what it must find, with a
+// guess and without one.
+func TestCheckerOfStock(t *testing.T) {
+	op := func(call, ret int64, m move[shelf]) porcupine.Operation {
+		return porcupine.Operation{Input: m, Call: call, Return: ret}
+	}
+	for name, c := range map[string]struct {
+		seen  []porcupine.Operation
+		legal bool
+	}{
+		"one after the other": {
+			seen:  []porcupine.Operation{op(0, 1, take{}), op(2, 3, soldOut{}), op(4, 5, leftover{0})},
+			legal: true,
+		},
+		"sold twice":             {seen: []porcupine.Operation{op(0, 5, take{}), op(0, 5, take{})}},
+		"sold out although left": {seen: []porcupine.Operation{op(0, 1, soldOut{}), op(2, 3, take{})}},
+		"sold and lost":          {seen: []porcupine.Operation{op(0, 1, take{}), op(2, 3, leftover{1})}},
+		"given back and taken": {
+			seen:  []porcupine.Operation{op(0, 1, take{}), op(2, 9, giveBack{}), op(3, 4, soldOut{}), op(5, 6, take{}), op(7, 8, soldOut{})},
+			legal: true,
+		},
+		"given back, but nobody gets it": {
+			seen: []porcupine.Operation{op(0, 1, take{}), op(2, 3, giveBack{}), op(4, 5, soldOut{})},
+		},
+		"sold out while the purse is asked": {
+			seen:  []porcupine.Operation{op(0, 9, lend{1}), op(0, 9, unlend{1}), op(1, 2, soldOut{}), op(3, 4, take{})},
+			legal: true,
+		},
+		"sold out after the purse has refused": {
+			seen: []porcupine.Operation{op(0, 1, lend{1}), op(0, 1, unlend{1}), op(2, 3, soldOut{})},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			model := modelOf(shelf{left: 1})
+			if legal := porcupine.CheckOperations(model, c.seen); legal != c.legal {
+				t.Errorf("linearizable: %v, want %v", legal, c.legal)
+			}
+			history, guessed := narrowed(c.seen, 1)
+			if guessed != c.legal || guessed && !porcupine.CheckOperations(model, history) {
+				t.Errorf("guessed: %v %v, want %v", guessed, history, c.legal)
+			}
+		})
+	}
+}

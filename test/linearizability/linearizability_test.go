@@ -32,6 +32,9 @@
 // one after the other to show them. The staff's board is one look, and is asked
 // everywhere.
 //
+// The same is proven of the canteen and the purse, where what must not be lost
+// between two services is money: see [TestTheLastPortions].
+//
 // SIGKILL takes the process and leaves the machine: it shows that nothing
 // acknowledged waits in the process's memory. That a transaction is on the disk
 // itself before it is acknowledged (a power cut) is SQLite's promise with
