@@ -222,12 +222,12 @@ func (s *service) planMenu(ctx context.Context, in *planInput) (*planOutput, err
 		}
 		p.Items = append(p.Items, PlanItem{d.ID, price, item.Stock, item.MaxPerOrder})
 	}
-	for _, m := range CheckPlan(p) {
+	if wrong := CheckPlan(p); len(wrong) > 0 {
 		location := "body.items"
-		if m.Item >= 0 {
-			location = fmt.Sprintf("body.items[%d].%s", m.Item, m.Field)
+		if wrong[0].Item >= 0 {
+			location = fmt.Sprintf("body.items[%d].%s", wrong[0].Item, wrong[0].Field)
 		}
-		return nil, invalid(location, m.Text)
+		return nil, invalid(location, wrong[0].Text)
 	}
 	m, err := s.store.PutMenu(ctx, s.by(ctx), p)
 	if err != nil {
