@@ -11,6 +11,7 @@ import (
 
 	"github.com/linli-io/linli/api/v1alpha1"
 	"github.com/linli-io/linli/internal/civil"
+	"github.com/linli-io/linli/internal/identity"
 	"github.com/linli-io/linli/internal/web"
 )
 
@@ -26,8 +27,10 @@ type menuView struct {
 	Days []dayChoice
 	// Household is empty if nobody is signed in.
 	Household household
-	// Canteens are all canteens, for their descriptions.
+	// Canteens are all canteens, for what hangs at their doors.
 	Canteens []Canteen
+	// Staff says that the reader may use the staff's pages.
+	Staff bool
 }
 
 // dayChoice is a day that the reader can choose; one without menus cannot be.
@@ -73,7 +76,7 @@ func (s *service) menuPage(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *service) menuView(ctx context.Context, day civil.Date) (p menuView, err error) {
-	p = menuView{Day: day, Today: s.today(), Now: s.clock.Now(), Household: s.household(ctx)}
+	p = menuView{Day: day, Today: s.today(), Now: s.clock.Now(), Household: s.household(ctx), Staff: staffReads(ctx)}
 	if p.Canteens, err = s.store.Canteens(ctx); err != nil {
 		return p, err
 	}
@@ -90,6 +93,12 @@ func (s *service) menuView(ctx context.Context, day civil.Date) (p menuView, err
 		p.Days = append(p.Days, c)
 	}
 	return p, nil
+}
+
+// staffReads reports whether who reads may use the staff's pages.
+func staffReads(ctx context.Context) bool {
+	p, ok := identity.FromContext(ctx)
+	return ok && slices.ContainsFunc(inCanteen, p.Has)
 }
 
 // offers are the published menus of some days as the first of a household
@@ -245,8 +254,8 @@ func (s *service) card(ctx context.Context, v web.View) templ.Component {
 	now := s.clock.Now()
 	for _, m := range meals {
 		if now.Before(m.To) {
-			return card(v, &m, h, s.today())
+			return card(v, &m, h, s.today(), staffReads(ctx))
 		}
 	}
-	return card(v, nil, h, s.today())
+	return card(v, nil, h, s.today(), staffReads(ctx))
 }
