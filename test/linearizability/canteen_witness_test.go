@@ -2,6 +2,7 @@ package linearizability
 
 import (
 	"cmp"
+	"math/rand/v2"
 	"slices"
 
 	"github.com/anishathalye/porcupine"
@@ -18,14 +19,33 @@ import (
 type guess struct {
 	left    int
 	lent    map[int]bool // the portions that are lent now
+	late    map[int]bool // those that are lent as late as can be
 	waiting []porcupine.Operation
 	ordered []porcupine.Operation
 }
 
-// narrowed is a history of the stock with an order that the guess found for it;
-// false if it found none. It guesses that a portion is taken as soon as somebody
-// wants one, and given back as late as can be.
+// narrowed is a history of the stock with an order that a guess found for it;
+// false if none of many did. They guess that a portion is taken as soon as
+// somebody wants one, and given back as late as can be; and that portions are
+// lent at once, or some of them late.
 func narrowed(history []porcupine.Operation, portions int) ([]porcupine.Operation, bool) {
+	rng := rand.New(rand.NewPCG(0, 0)) // the same history is guessed the same
+	late := map[int]bool{}
+	for range 500 {
+		if ordered, ok := guessed(history, portions, late); ok {
+			return ordered, true
+		}
+		for _, op := range history {
+			if l, ok := op.Input.(lend); ok {
+				late[l.number] = rng.IntN(2) == 0
+			}
+		}
+	}
+	return nil, false
+}
+
+// guessed is one guess.
+func guessed(history []porcupine.Operation, portions int, late map[int]bool) ([]porcupine.Operation, bool) {
 	type event struct {
 		at  int64
 		end bool
@@ -42,7 +62,7 @@ func narrowed(history []porcupine.Operation, portions int) ([]porcupine.Operatio
 		}
 		return cmp.Compare(a.at, b.at)
 	})
-	g := &guess{left: portions, lent: map[int]bool{}}
+	g := &guess{left: portions, lent: map[int]bool{}, late: late}
 	for _, e := range events {
 		if !e.end {
 			// Those that must end first are first.
@@ -59,9 +79,11 @@ func narrowed(history []porcupine.Operation, portions int) ([]porcupine.Operatio
 // goOn has everything happen that can without giving anything back.
 func (g *guess) goOn(at int64) {
 	for g.one(at, func(m any) bool {
-		switch m.(type) {
-		case soldOut, leftover, take, lend:
+		switch m := m.(type) {
+		case soldOut, leftover, take:
 			return g.can(m)
+		case lend:
+			return g.can(m) && !g.late[m.number]
 		}
 		return false
 	}) {
@@ -69,7 +91,7 @@ func (g *guess) goOn(at int64) {
 }
 
 // end has an operation happen that returns, if it has not, with what must be
-// given back for it; false if that does not help.
+// lent or given back for it; false if that does not help.
 func (g *guess) end(input any, at int64) bool {
 	is := func(m any) bool { return m == input }
 	for slices.ContainsFunc(g.waiting, func(op porcupine.Operation) bool { return is(op.Input) && op.Return == at }) {
@@ -79,7 +101,9 @@ func (g *guess) end(input any, at int64) bool {
 		if !g.one(at, func(m any) bool {
 			switch m.(type) {
 			case giveBack, unlend:
-				return g.can(m)
+				return input != any(soldOut{}) && g.can(m)
+			case lend:
+				return input == any(soldOut{}) && g.can(m)
 			}
 			return false
 		}) {

@@ -214,6 +214,12 @@ func TestCheckerOfStock(t *testing.T) {
 			seen:  []porcupine.Operation{op(0, 9, lend{1}), op(0, 9, unlend{1}), op(1, 2, soldOut{}), op(3, 4, take{})},
 			legal: true,
 		},
+		"lent late": {
+			seen: []porcupine.Operation{
+				op(0, 100, lend{1}), op(0, 100, unlend{1}), op(10, 20, take{}), op(21, 25, giveBack{}), op(30, 40, soldOut{}),
+			},
+			legal: true,
+		},
 		"sold out after the purse has refused": {
 			seen: []porcupine.Operation{op(0, 1, lend{1}), op(0, 1, unlend{1}), op(2, 3, soldOut{})},
 		},
