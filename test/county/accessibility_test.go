@@ -25,6 +25,7 @@ type page struct {
 func TestAccessibility(t *testing.T) {
 	f := furnish(t)
 	f.furnishPeople(t)
+	f.furnishMeals(t)
 	var seen looks
 	t.Run("pages", func(t *testing.T) {
 		for _, mode := range []string{"standard", "elder"} {
@@ -36,8 +37,8 @@ func TestAccessibility(t *testing.T) {
 				{"guest", func(p *person) {}, guestPages(mode)},
 				{"newcomer", func(p *person) { p.enterBy("1372222000" + map[string]string{"standard": "1", "elder": "2"}[mode]) }, f.newcomerPages()},
 				{"family", func(p *person) { p.enterBy(sharedPhone) }, []page{{name: "which", path: "/residents/which"}}},
-				{"resident", func(p *person) { p.enter(resident) }, slices.Concat(f.residentPages(), ownPages(), pursePages())},
-				{"staff", func(p *person) { p.enter(manager) }, slices.Concat(f.staffPages(), f.deskPages(t), f.counterPages())},
+				{"resident", func(p *person) { p.enter(resident) }, slices.Concat(f.residentPages(), ownPages(), pursePages(), f.mealPages())},
+				{"staff", func(p *person) { p.enter(manager) }, slices.Concat(f.staffPages(), f.deskPages(t), f.counterPages(), f.kitchenPages())},
 			} {
 				t.Run(reader.name+", "+mode+" mode", func(t *testing.T) {
 					t.Parallel()
@@ -81,6 +82,7 @@ type furnished struct {
 	entry, weeks, closure       string
 	// person is the record of the resident, asked a request to join.
 	person, asked string
+	meals         meals
 }
 
 // furnish books, waits, asks and closes, through the API.

@@ -1,0 +1,104 @@
+package county
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// meals are what there is on the pages of the canteen.
+type meals struct {
+	// sitting is a lunch that can still be ordered, as its address has it; other
+	// one of another day; order is the resident's, dish one of its dishes.
+	sitting, other sitting
+	order, dish    string
+}
+
+// sitting is a meal of a day.
+type sitting struct{ canteen, date, meal string }
+
+func (s sitting) path() string { return strings.Join([]string{s.canteen, s.date, s.meal}, "/") }
+
+func (s sitting) query() string {
+	return url.Values{"canteen": {s.canteen}, "date": {s.date}, "meal": {s.meal}}.Encode()
+}
+
+// furnishMeals orders a meal.
+func (f *furnished) furnishMeals(t *testing.T) {
+	t.Helper()
+	do := func(who, path string, in, out any) {
+		t.Helper()
+		method := "POST"
+		if in == nil {
+			method = "GET"
+		}
+		if res := call(t, method, f.base+path, county.token(t, "zhanqian", who), in, out); res.StatusCode >= 300 {
+			t.Fatalf("%s: %s", path, res.Status)
+		}
+	}
+	day := func(days int) string { return time.Now().In(shanghai).AddDate(0, 0, days).Format(time.DateOnly) }
+	f.meals.sitting, f.meals.other = sitting{"xiaoxian", day(5), "lunch"}, sitting{"xiaoxian", day(6), "lunch"}
+	var menus struct {
+		Menus []struct {
+			Items []struct{ Dish struct{ ID string } }
+		}
+	}
+	do(resident, "/canteen/api/v1/menus/"+f.meals.sitting.date, nil, &menus)
+	if len(menus.Menus) == 0 {
+		t.Fatalf("nothing is cooked on %s", f.meals.sitting.date)
+	}
+	f.meals.dish = menus.Menus[0].Items[0].Dish.ID
+	var made struct{ ID string }
+	s := f.meals.sitting
+	do(resident, "/canteen/api/v1/orders", map[string]any{
+		"canteen": s.canteen, "date": s.date, "meal": s.meal, "way": "PickUp", "wish": "少放点盐，多给一勺汤",
+		"lines": []any{map[string]any{"dish": f.meals.dish, "portions": 2}},
+	}, &made)
+	f.meals.order = made.ID
+}
+
+// mealPages are those of residents.
+func (f furnished) mealPages() []page {
+	order := "/canteen/orders/" + f.meals.order
+	return []page{
+		{name: "menu", path: "/canteen/"},
+		{name: "menu-of-a-day", path: "/canteen/?date=" + f.meals.sitting.date},
+		{name: "menu-week", path: "/canteen/week"},
+		{name: "menu-door", path: "/canteen/door?canteen=xiaoxian&date=" + f.meals.sitting.date},
+		{name: "meal-order", path: "/canteen/order?" + f.meals.other.query()},
+		{name: "meal-order-mistakes", path: "/canteen/order?" + f.meals.other.query(), then: func(p *person) {
+			p.clickAt(`//main//form[@method="post"]//button`)
+		}},
+		{name: "meal-orders", path: "/canteen/orders"},
+		{name: "meal-order-of-mine", path: order},
+		{name: "meal-change", path: order + "/change"},
+		{name: "meal-cancel", path: order + "/cancel"},
+	}
+}
+
+// kitchenPages are those of the kitchen, the counter and the managers.
+func (f furnished) kitchenPages() []page {
+	staff := "/canteen/staff/"
+	return []page{
+		{name: "kitchen", path: staff},
+		{name: "kitchen-meal", path: staff + "meals/" + f.meals.sitting.path()},
+		{name: "kitchen-print", path: staff + "meals/" + f.meals.sitting.path() + "/print"},
+		{name: "kitchen-order", path: staff + "orders/" + f.meals.order},
+		{name: "kitchen-cancel", path: staff + "orders/" + f.meals.order + "/cancel"},
+		{name: "counter-order", path: staff + "order?" + f.meals.sitting.query()},
+		{name: "menus", path: staff + "menus"},
+		{name: "menu-plan", path: staff + "menus/" + f.meals.sitting.path()},
+		{name: "dishes", path: staff + "dishes/"},
+		{name: "dish-new", path: staff + "dishes/new"},
+		{name: "dish-mistakes", path: staff + "dishes/new", then: func(p *person) {
+			p.do(chromedp.SetValue(`//main//input[@name="price"]`, "很贵"))
+			p.clickAt(`//main//form[@method="post"]//button`)
+		}},
+		{name: "dish", path: staff + "dishes/" + f.meals.dish},
+		{name: "subsidies", path: staff + "subsidies"},
+		{name: "category", path: staff + "categories/low-income"},
+	}
+}
