@@ -62,14 +62,15 @@ func (f *furnished) furnishMeals(t *testing.T) {
 
 // mealPages are those of residents.
 func (f furnished) mealPages() []page {
-	order := "/canteen/orders/" + f.meals.order
+	order, forMe := "/canteen/orders/"+f.meals.order, "/canteen/order?"+f.meals.other.query()+"&for="+f.person
 	return []page{
 		{name: "menu", path: "/canteen/"},
 		{name: "menu-of-a-day", path: "/canteen/?date=" + f.meals.sitting.date},
 		{name: "menu-week", path: "/canteen/week"},
 		{name: "menu-door", path: "/canteen/door?canteen=xiaoxian&date=" + f.meals.sitting.date},
-		{name: "meal-order", path: "/canteen/order?" + f.meals.other.query()},
-		{name: "meal-order-mistakes", path: "/canteen/order?" + f.meals.other.query(), then: func(p *person) {
+		{name: "meal-for-whom", path: "/canteen/order?" + f.meals.other.query()},
+		{name: "meal-order", path: forMe},
+		{name: "meal-order-mistakes", path: forMe, then: func(p *person) {
 			p.clickAt(`//main//form[@method="post"]//button`)
 		}},
 		{name: "meal-orders", path: "/canteen/orders"},
