@@ -2,21 +2,15 @@ package accounts
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
-	"reflect"
-	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/google/uuid"
 
 	"github.com/linli-io/linli/internal/civil"
 	"github.com/linli-io/linli/internal/host"
-	"github.com/linli-io/linli/internal/identity"
 )
 
 // The tags by which the operations are grouped in the document.
@@ -26,103 +20,32 @@ const (
 	tagLedger = "ledger"
 )
 
-const (
-	apiPath     = "/" + Name + "/api/v1"
-	openAPIPath = "/" + Name + "/api/openapi.json"
-	// maxRequestBytes is far more than a request needs.
-	maxRequestBytes = 16 << 10
-)
+const apiPath = "/" + Name + "/api/v1"
 
 // mountAPI mounts the JSON API and its OpenAPI document.
 func (s *service) mountAPI(mux *host.Router) error {
-	api := humago.New(mux, huma.Config{
-		OpenAPI: &huma.OpenAPI{
-			OpenAPI: "3.1.0",
-			Info: &huma.Info{
-				Title:   "Linli accounts",
-				Version: "v1",
-				Description: "The purses of a community's residents. All amounts are integers in fen (CNY 0.01). Times are RFC 3339, dates YYYY-MM-DD, " +
-					"months YYYY-MM, in the community's time zone. Errors are problem documents (RFC 9457).",
-				License: &huma.License{Name: "Apache License 2.0", Identifier: "Apache-2.0"},
-			},
-			Servers: []*huma.Server{{URL: "/", Description: "The community from which this document is."}},
-			Tags: []*huma.Tag{
-				{Name: tagOwn, Description: "The caller's own purse, and those of whom the caller may order for."},
-				{Name: tagDesk, Description: "The counter: for staff with the duty FrontDesk. Every call is recorded with who made it."},
-				{Name: tagLedger, Description: "The ledger: for staff with the duty Manager."},
-			},
-			Components: &huma.Components{
-				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
-				SecuritySchemes: map[string]*huma.SecurityScheme{
-					"bearer":  {Type: "http", Scheme: "bearer", Description: "A token for this community."},
-					"session": {Type: "apiKey", In: "cookie", Name: "__Host-linli-session", Description: "The session of a browser; linli-session where pages are served without TLS."},
-				},
-			},
-		},
-		Formats:       huma.DefaultFormats,
-		DefaultFormat: "application/json",
-	})
-	o := operations{api}
-	s.ownOperations(o)
-	s.paymentOperations(o)
-	s.deskOperations(o)
-	s.ledgerOperations(o)
-
-	// huma adds the schema of its own errors; ours is Problem.
-	delete(api.OpenAPI().Components.Schemas.Map(), "ErrorModel")
-	document, err := json.Marshal(api.OpenAPI())
-	if err != nil {
-		return fmt.Errorf("writing the OpenAPI document: %w", err)
-	}
-	mux.HandleFunc("GET "+openAPIPath, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/openapi+json")
-		// An error here is a lost connection: there is nobody left to tell.
-		_, _ = w.Write(document)
-	})
-	return nil
+	api := host.NewAPI(mux, Name, &Problem{}, "Linli accounts",
+		"The purses of a community's residents. All amounts are integers in fen (CNY 0.01). Times are RFC 3339, dates YYYY-MM-DD, "+
+			"months YYYY-MM, in the community's time zone. Errors are problem documents (RFC 9457).",
+		&huma.Tag{Name: tagOwn, Description: "The caller's own purse, and those of whom the caller may order for."},
+		&huma.Tag{Name: tagDesk, Description: "The counter: for staff with the duty FrontDesk. Every call is recorded with who made it."},
+		&huma.Tag{Name: tagLedger, Description: "The ledger: for staff with the duty Manager."},
+	)
+	s.ownOperations(api)
+	s.paymentOperations(api)
+	s.deskOperations(api)
+	s.ledgerOperations(api)
+	return api.Publish()
 }
 
 // Problem is an error of the API (RFC 9457).
 type Problem struct {
-	huma.ErrorModel
-	Rule      string `json:"rule,omitempty" example:"insufficient" doc:"The name of the rule that refused the request. Names are stable."`
+	host.Problem
 	Available *int64 `json:"available,omitempty" example:"850" doc:"What can be spent of the purse, in fen, if that is too little."`
 }
 
-// operations registers operations, with what they have in common.
-type operations struct{ api huma.API }
-
-// personal is an operation for people whom the community knows.
-func (o operations) personal(op huma.Operation, errors ...int) huma.Operation {
-	op.Path = apiPath + op.Path
-	op.MaxBodyBytes = maxRequestBytes
-	op.Security = []map[string][]string{{"bearer": {}}, {"session": {}}}
-	op.Middlewares = huma.Middlewares{noStore, requirePerson(o.api)}
-	op.Responses = map[string]*huma.Response{}
-	schema := o.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
-	for _, status := range append(errors, http.StatusUnauthorized, http.StatusForbidden, http.StatusInternalServerError) {
-		op.Responses[strconv.Itoa(status)] = &huma.Response{
-			Description: http.StatusText(status),
-			Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: schema}},
-		}
-	}
-	return op
-}
-
-// staff is an operation for staff who are charged with a duty.
-func (o operations) staff(duty identity.Duty, op huma.Operation, errors ...int) huma.Operation {
-	op = o.personal(op, errors...)
-	op.Middlewares = append(op.Middlewares, requireDuty(o.api, duty))
-	return op
-}
-
-// withBody are the errors of operations that read a body.
-func withBody(errors ...int) []int {
-	return append(errors, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity)
-}
-
 func newProblem(status int, rule Rule, detail string) *Problem {
-	return &Problem{ErrorModel: huma.ErrorModel{Status: status, Title: http.StatusText(status), Detail: detail}, Rule: string(rule)}
+	return &Problem{Problem: *host.NewProblem(status, string(rule), detail)}
 }
 
 // invalid is the error about a field, as the checks of inputs write theirs.
@@ -160,41 +83,6 @@ func (s *service) problem(ctx context.Context, err error) error {
 		s.log.ErrorContext(ctx, "request failed", "error", err.Error())
 	}
 	return newProblem(http.StatusInternalServerError, "", failedText)
-}
-
-// noStore keeps personal answers out of caches.
-func noStore(ctx huma.Context, next func(huma.Context)) {
-	ctx.SetHeader("Cache-Control", "no-store")
-	next(ctx)
-}
-
-// requirePerson answers 401 unless somebody is signed in, and 403 unless it is
-// a person whom the community knows.
-func requirePerson(api huma.API) func(huma.Context, func(huma.Context)) {
-	return func(ctx huma.Context, next func(huma.Context)) {
-		if _, ok := identity.FromContext(ctx.Context()); ok {
-			next(ctx)
-			return
-		}
-		status, detail := identity.Refusal(ctx.Context())
-		if status == http.StatusUnauthorized {
-			ctx.SetHeader("WWW-Authenticate", "Bearer")
-		}
-		// WriteErr reports what it cannot write by itself.
-		_ = huma.WriteErr(api, ctx, status, detail)
-	}
-}
-
-// requireDuty answers 403 unless who is signed in is charged with the duty.
-func requireDuty(api huma.API, duty identity.Duty) func(huma.Context, func(huma.Context)) {
-	return func(ctx huma.Context, next func(huma.Context)) {
-		if p, ok := identity.FromContext(ctx.Context()); ok && p.Has(duty) {
-			next(ctx)
-			return
-		}
-		// WriteErr reports what it cannot write by itself.
-		_ = huma.WriteErr(api, ctx, http.StatusForbidden, fmt.Sprintf("This is for staff with the duty %s, who have signed in as staff do.", duty))
-	}
 }
 
 // textOf is an ID that may be missing, in words.

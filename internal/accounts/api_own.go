@@ -8,20 +8,21 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
+	"github.com/linli-io/linli/internal/host"
 	"github.com/linli-io/linli/internal/identity"
 )
 
-func (s *service) ownOperations(o operations) {
+func (s *service) ownOperations(a *host.API) {
 	own := func(op huma.Operation, errors ...int) huma.Operation {
 		op.Tags = []string{tagOwn}
-		return o.personal(op, errors...)
+		return a.Personal(op, errors...)
 	}
-	huma.Register(o.api, own(huma.Operation{
+	huma.Register(a, own(huma.Operation{
 		OperationID: "get-purse", Method: http.MethodGet, Path: "/purse",
 		Summary:     "What is in the purse of the caller, or of somebody for whom the caller may order",
 		Description: "Of somebody else the balance only: what they have ordered is theirs.",
 	}, http.StatusUnprocessableEntity), s.apiPurse)
-	huma.Register(o.api, own(huma.Operation{
+	huma.Register(a, own(huma.Operation{
 		OperationID: "get-statement", Method: http.MethodGet, Path: "/statement", Summary: "What happened to the caller's own purse in a month, the latest first",
 	}, http.StatusUnprocessableEntity), s.apiStatement)
 }

@@ -6,17 +6,19 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/linli-io/linli/internal/host"
 )
 
-func (s *service) paymentOperations(o operations) {
-	begin := o.personal(huma.Operation{
+func (s *service) paymentOperations(a *host.API) {
+	begin := a.Personal(huma.Operation{
 		OperationID: "begin-payment", Method: http.MethodPost, Path: "/payments", DefaultStatus: http.StatusCreated, Tags: []string{tagOwn},
 		Summary:     "Begin to top up online",
 		Description: "Of communities with WeChat Pay; elsewhere 404. With Native the address is what a QR code must say, with H5 what the phone opens. Ask for the payment to learn what became of it.",
-	}, withBody(http.StatusNotFound, http.StatusConflict, http.StatusServiceUnavailable)...)
+	}, host.WithBody(http.StatusNotFound, http.StatusConflict, http.StatusServiceUnavailable)...)
 	begin.Middlewares = append(begin.Middlewares, withPayerAddress)
-	huma.Register(o.api, begin, s.apiPay)
-	huma.Register(o.api, o.personal(huma.Operation{
+	huma.Register(a, begin, s.apiPay)
+	huma.Register(a, a.Personal(huma.Operation{
 		OperationID: "get-payment", Method: http.MethodGet, Path: "/payments/{id}", Tags: []string{tagOwn},
 		Summary: "What became of a payment that the caller has begun, or that goes into the caller's purse",
 	}, http.StatusNotFound, http.StatusUnprocessableEntity), s.apiPayment)

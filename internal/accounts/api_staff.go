@@ -7,39 +7,40 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/linli-io/linli/internal/host"
 	"github.com/linli-io/linli/internal/identity"
 )
 
-func (s *service) deskOperations(o operations) {
+func (s *service) deskOperations(a *host.API) {
 	desk := func(op huma.Operation, errors ...int) huma.Operation {
 		op.Tags = []string{tagDesk}
-		return o.staff(identity.FrontDesk, op, errors...)
+		return a.Staff([]identity.Duty{identity.FrontDesk}, op, errors...)
 	}
-	huma.Register(o.api, desk(huma.Operation{
+	huma.Register(a, desk(huma.Operation{
 		OperationID: "see-purse", Method: http.MethodGet, Path: "/staff/purses/{person}", Summary: "What is in somebody's purse",
 	}, http.StatusNotFound, http.StatusUnprocessableEntity), s.apiSeePurse)
-	huma.Register(o.api, desk(huma.Operation{
+	huma.Register(a, desk(huma.Operation{
 		OperationID: "top-up", Method: http.MethodPost, Path: "/staff/top-ups", DefaultStatus: http.StatusCreated, Summary: "Take in cash and put it into somebody's purse",
-	}, withBody(http.StatusNotFound, http.StatusConflict)...), s.apiTopUp)
-	huma.Register(o.api, desk(huma.Operation{
+	}, host.WithBody(http.StatusNotFound, http.StatusConflict)...), s.apiTopUp)
+	huma.Register(a, desk(huma.Operation{
 		OperationID: "pay-out", Method: http.MethodPost, Path: "/staff/payouts", DefaultStatus: http.StatusCreated,
 		Summary: "Give out cash from somebody's purse, of what is not held for anything",
-	}, withBody(http.StatusNotFound, http.StatusConflict)...), s.apiPayOut)
-	huma.Register(o.api, desk(huma.Operation{
+	}, host.WithBody(http.StatusNotFound, http.StatusConflict)...), s.apiPayOut)
+	huma.Register(a, desk(huma.Operation{
 		OperationID: "reverse", Method: http.MethodPost, Path: "/staff/reversals", DefaultStatus: http.StatusCreated,
 		Summary: "Take back a mistake of the caller's own at the counter, of today",
-	}, withBody(http.StatusNotFound, http.StatusConflict)...), s.apiReverse)
-	huma.Register(o.api, desk(huma.Operation{
+	}, host.WithBody(http.StatusNotFound, http.StatusConflict)...), s.apiReverse)
+	huma.Register(a, desk(huma.Operation{
 		OperationID: "get-day", Method: http.MethodGet, Path: "/staff/day", Summary: "What happened to the drawer on a day, and what must be in it",
 	}, http.StatusUnprocessableEntity), s.apiDay)
 }
 
-func (s *service) ledgerOperations(o operations) {
-	op := o.staff(identity.Manager, huma.Operation{
+func (s *service) ledgerOperations(a *host.API) {
+	op := a.Staff([]identity.Duty{identity.Manager}, huma.Operation{
 		OperationID: "get-ledger", Method: http.MethodGet, Path: "/staff/ledger", Tags: []string{tagLedger}, Summary: "A month of all accounts",
 		Description: "Money is positive in purses and revenue, and negative where it came in from: cash, wechat, subsidies. The sums are 0.",
 	}, http.StatusUnprocessableEntity)
-	huma.Register(o.api, op, s.apiLedger)
+	huma.Register(a, op, s.apiLedger)
 }
 
 // known is a person whom the community knows, or ErrNotFound.

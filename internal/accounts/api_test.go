@@ -155,7 +155,7 @@ func document(t testing.TB) (*host.Router, map[string]map[string]operation) {
 		t.Fatal(err)
 	}
 	w := httptest.NewRecorder()
-	mux.ServeHTTP(w, httptest.NewRequest(http.MethodGet, openAPIPath, nil))
+	mux.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/accounts/api/openapi.json", nil))
 	var d struct {
 		Paths map[string]map[string]operation
 	}

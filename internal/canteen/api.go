@@ -33,7 +33,7 @@ var (
 
 // mountAPI mounts the JSON API and its OpenAPI document.
 func (s *service) mountAPI(rt *host.Runtime) error {
-	api := rt.NewAPI("Linli canteen",
+	api := host.NewAPI(rt.Mux, Name, &host.Problem{}, "Linli canteen",
 		"Menus and orders of a community's canteens. Money is in fen, dates are days in the community's time zone, "+
 			"times are RFC 3339. Errors are problem documents (RFC 9457).",
 		&huma.Tag{Name: tagMenus, Description: "What is cooked. For everybody."},

@@ -23,12 +23,14 @@ type API struct {
 	huma.API
 	service string
 	mux     *Router
+	problem reflect.Type
 }
 
-// NewAPI makes the service's JSON API. The document that describes it begins
-// with title and description; tags group its operations.
-func (rt *Runtime) NewAPI(title, description string, tags ...*huma.Tag) *API {
-	return &API{service: rt.service, mux: rt.Mux, API: humago.New(rt.Mux, huma.Config{
+// NewAPI makes the JSON API of a service with its errors, which are Problems or
+// hold one. The document that describes it begins with title and description;
+// tags group its operations.
+func NewAPI(mux *Router, service string, problem error, title, description string, tags ...*huma.Tag) *API {
+	return &API{service: service, mux: mux, problem: reflect.TypeOf(problem).Elem(), API: humago.New(mux, huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
 			Info: &huma.Info{
@@ -99,7 +101,7 @@ func (a *API) Public(op huma.Operation, statuses ...int) huma.Operation {
 	if op.Responses == nil {
 		op.Responses = map[string]*huma.Response{}
 	}
-	schema := a.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
+	schema := a.OpenAPI().Components.Schemas.Schema(a.problem, true, "Problem")
 	for _, status := range append(statuses, http.StatusUnauthorized, http.StatusInternalServerError) {
 		op.Responses[strconv.Itoa(status)] = &huma.Response{
 			Description: http.StatusText(status),
