@@ -43,9 +43,9 @@ func serviceWith(payClient *http.Client) (host.Service, error) {
 
 // actionTexts are what the actions in the audit are called: ids of messages.
 var actionTexts = map[string]string{
-	"accounts-top-up": "accounts.action.topUp", "accounts-payout": "accounts.action.payout", "accounts-reversal": "accounts.action.reversal",
-	"accounts-purse-view": "accounts.action.purseView", "accounts-receipt-view": "accounts.action.receiptView", "accounts-day-view": "accounts.action.dayView",
-	"accounts-ledger-view": "accounts.action.ledgerView", "accounts-ledger-export": "accounts.action.ledgerExport", "accounts-forget": "accounts.action.forget",
+	Name + ".top-up": "accounts.action.topUp", Name + ".payout": "accounts.action.payout", Name + ".reversal": "accounts.action.reversal",
+	Name + ".purse-view": "accounts.action.purseView", Name + ".receipt-view": "accounts.action.receiptView", Name + ".day-view": "accounts.action.dayView",
+	Name + ".ledger-view": "accounts.action.ledgerView", Name + ".ledger-export": "accounts.action.ledgerExport", Name + ".forget": "accounts.action.forget",
 }
 
 func register(rt *host.Runtime, payClient *http.Client) error {

@@ -57,7 +57,7 @@ func (a Act) Today() civil.Date { return civil.DateOf(a.Now, a.Location) }
 
 // note audits what the act does.
 func (a Act) note(ctx context.Context, tx bun.Tx, action, person, object string, detail map[string]string) error {
-	return audit.Append(ctx, tx, a.Now, audit.Entry{Action: Name + "-" + action, Actor: a.Actor, Person: person, Object: object, Detail: detail})
+	return audit.Append(ctx, tx, a.Now, audit.Entry{Action: Name + "." + action, Actor: a.Actor, Person: person, Object: object, Detail: detail})
 }
 
 type purseRow struct {

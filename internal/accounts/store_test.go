@@ -401,7 +401,7 @@ func TestDesk(t *testing.T) {
 			t.Errorf("receipt %+v, %v", receipt, err)
 		}
 		records := must[[]audit.Record](t)(audit.About(ctx, s.db, "li", 100))
-		if len(records) != 9 || records[1].Action != "accounts-reversal" {
+		if len(records) != 9 || records[1].Action != "accounts.reversal" {
 			t.Errorf("%d records: %+v", len(records), records)
 		}
 	})

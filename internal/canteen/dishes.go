@@ -168,9 +168,9 @@ func (s *Store) PutDish(ctx context.Context, by By, d Dish) (Dish, error) {
 		if err != nil {
 			return err
 		}
-		action := "canteen-dish-change"
+		action := Name + ".dish-change"
 		if seen == 0 {
-			action = "canteen-dish-new"
+			action = Name + ".dish-new"
 			_, err = tx.NewInsert().Model(&row).Exec(ctx)
 		} else {
 			err = changeDish(ctx, tx, row, seen)
@@ -205,9 +205,9 @@ func changeDish(ctx context.Context, tx bun.Tx, row dishRow, seen int) error {
 func (s *Store) RetireDish(ctx context.Context, by By, id uuid.UUID, retired bool) error {
 	return s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
 		var at *int64
-		action := "canteen-dish-back"
+		action := Name + ".dish-back"
 		if retired {
-			at, action = unix(by.Now), "canteen-dish-retire"
+			at, action = unix(by.Now), Name+".dish-retire"
 		}
 		result, err := tx.NewUpdate().Model((*dishRow)(nil)).Set("retired_at = ?", at).Set("version = version + 1").Where("id = ?", id).Exec(ctx)
 		if err != nil {

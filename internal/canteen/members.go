@@ -21,7 +21,7 @@ func (s *Store) Members(ctx context.Context, by By, category string, loc *time.L
 	}
 	midnight, _ := civil.DateOf(by.Now, loc).Bounds(loc)
 	return people, audit.NoteLook(ctx, s.db, by.Now, audit.Look{
-		Actor: by.Actor, Action: "canteen-members-view", Each: "canteen-member-listed", Object: category, People: people, Since: midnight,
+		Actor: by.Actor, Action: Name + ".members-view", Each: Name + ".member-listed", Object: category, People: people, Since: midnight,
 	})
 }
 
@@ -35,7 +35,7 @@ func (s *Store) AddMember(ctx context.Context, by By, category, person string) e
 		if n, err := result.RowsAffected(); err != nil || n == 0 {
 			return err
 		}
-		return audit.Append(ctx, tx, by.Now, audit.Entry{Action: "canteen-member-add", Actor: by.Actor, Person: person, Object: category})
+		return audit.Append(ctx, tx, by.Now, audit.Entry{Action: Name + ".member-add", Actor: by.Actor, Person: person, Object: category})
 	})
 }
 
@@ -50,6 +50,6 @@ func (s *Store) RemoveMember(ctx context.Context, by By, category, person string
 		if n, err := result.RowsAffected(); err != nil || n == 0 {
 			return err
 		}
-		return audit.Append(ctx, tx, by.Now, audit.Entry{Action: "canteen-member-remove", Actor: by.Actor, Person: person, Object: category})
+		return audit.Append(ctx, tx, by.Now, audit.Entry{Action: Name + ".member-remove", Actor: by.Actor, Person: person, Object: category})
 	})
 }

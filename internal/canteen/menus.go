@@ -250,7 +250,7 @@ func putMenu(ctx context.Context, tx bun.Tx, by By, p Plan) error {
 		return err
 	}
 	return audit.Append(ctx, tx, by.Now, audit.Entry{
-		Action: "canteen-menu", Actor: by.Actor, Object: p.Sitting.String(),
+		Action: Name + ".menu", Actor: by.Actor, Object: p.Sitting.String(),
 		Detail: map[string]string{"dishes": strconv.Itoa(len(p.Items)), "published": strconv.FormatBool(p.Published)},
 	})
 }

@@ -132,7 +132,7 @@ func (s *Store) Forget(ctx context.Context, person string, now time.Time) error 
 				return err
 			}
 		}
-		return audit.Append(ctx, tx, now, audit.Entry{Action: "canteen-forget", Actor: person, Person: person})
+		return audit.Append(ctx, tx, now, audit.Entry{Action: Name + ".forget", Actor: person, Person: person})
 	})
 	if err != nil {
 		return fmt.Errorf("forgetting a person: %w", err)

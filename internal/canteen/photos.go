@@ -67,7 +67,7 @@ func (s *Store) PutPhoto(ctx context.Context, by By, dish uuid.UUID, content []b
 			return fmt.Errorf("keeping a photo: %w", err)
 		}
 		return audit.Append(ctx, tx, by.Now, audit.Entry{
-			Action: "canteen-dish-change", Actor: by.Actor, Object: dish.String(), Detail: map[string]string{"fields": "photo"},
+			Action: Name + ".dish-change", Actor: by.Actor, Object: dish.String(), Detail: map[string]string{"fields": "photo"},
 		})
 	})
 }

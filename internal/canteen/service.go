@@ -41,14 +41,14 @@ func Service() (host.Service, error) {
 
 // actionTexts are what the actions in the audit are called: ids of messages.
 var actionTexts = map[string]string{
-	"canteen-dish-new": "canteen.action.dishNew", "canteen-dish-change": "canteen.action.dishChange",
-	"canteen-dish-retire": "canteen.action.dishRetire", "canteen-dish-back": "canteen.action.dishBack", "canteen-menu": "canteen.action.menu",
-	"canteen-order": "canteen.action.order", "canteen-order-change": "canteen.action.orderChange", "canteen-order-cancel": "canteen.action.orderCancel",
-	"canteen-order-serve": "canteen.action.orderServe", "canteen-order-unserve": "canteen.action.orderUnserve", "canteen-order-pay": "canteen.action.orderPay",
-	"canteen-forget": "canteen.action.forget", "canteen-orders-view": "canteen.action.ordersView", "canteen-order-listed": "canteen.action.orderListed",
-	"canteen-orders-print": "canteen.action.ordersPrint", "canteen-order-printed": "canteen.action.orderPrinted", "canteen-order-view": "canteen.action.orderView",
-	"canteen-member-add": "canteen.action.memberAdd", "canteen-member-remove": "canteen.action.memberRemove",
-	"canteen-members-view": "canteen.action.membersView", "canteen-member-listed": "canteen.action.memberListed",
+	Name + ".dish-new": "canteen.action.dishNew", Name + ".dish-change": "canteen.action.dishChange",
+	Name + ".dish-retire": "canteen.action.dishRetire", Name + ".dish-back": "canteen.action.dishBack", Name + ".menu": "canteen.action.menu",
+	Name + ".order": "canteen.action.order", Name + ".order-change": "canteen.action.orderChange", Name + ".order-cancel": "canteen.action.orderCancel",
+	Name + ".order-serve": "canteen.action.orderServe", Name + ".order-unserve": "canteen.action.orderUnserve", Name + ".order-pay": "canteen.action.orderPay",
+	Name + ".forget": "canteen.action.forget", Name + ".orders-view": "canteen.action.ordersView", Name + ".order-listed": "canteen.action.orderListed",
+	Name + ".orders-print": "canteen.action.ordersPrint", Name + ".order-printed": "canteen.action.orderPrinted", Name + ".order-view": "canteen.action.orderView",
+	Name + ".member-add": "canteen.action.memberAdd", Name + ".member-remove": "canteen.action.memberRemove",
+	Name + ".members-view": "canteen.action.membersView", Name + ".member-listed": "canteen.action.memberListed",
 }
 
 func register(_ context.Context, rt *host.Runtime) error {

@@ -60,7 +60,7 @@ func TestCategories(t *testing.T) {
 	v.hasNot(v.page(v.sent(category+"/remove", person), "已移出名单"), liName)
 	added := 0
 	for _, r := range s.records(manager) {
-		if r.Action == "canteen-member-add" {
+		if r.Action == "canteen.member-add" {
 			added++
 		}
 	}

@@ -341,7 +341,7 @@ func TestPrint(t *testing.T) {
 	}
 	printed := 0
 	for _, r := range s.records(cook) {
-		if r.Action == "canteen-order-printed" && r.Person == lis.Eater {
+		if r.Action == "canteen.order-printed" && r.Person == lis.Eater {
 			printed++
 		}
 	}
@@ -433,25 +433,25 @@ func TestEveryStaffPageIsAudited(t *testing.T) {
 		"GET /canteen/staff/{$}": func() visit { s.lis(v1alpha1.WayPickUp); return visit{by: cook, path: staffPath} },
 		"GET " + staffMealsPath + sittingPattern: func() visit {
 			s.lis(v1alpha1.WayPickUp)
-			return visit{by: cook, path: mondayLunch, want: []string{"canteen-order-listed li", "canteen-orders-view"}}
+			return visit{by: cook, path: mondayLunch, want: []string{"canteen.order-listed li", "canteen.orders-view"}}
 		},
 		"GET " + staffMealsPath + sittingPattern + "/print": func() visit {
 			s.lis(v1alpha1.WayPickUp)
-			return visit{by: cook, path: mondayLunch + "/print?list=PickUp", want: []string{"canteen-order-printed li", "canteen-orders-print"}}
+			return visit{by: cook, path: mondayLunch + "/print?list=PickUp", want: []string{"canteen.order-printed li", "canteen.orders-print"}}
 		},
 		"GET " + orders + "{id}": func() visit {
-			return visit{by: cook, path: orders + s.lis(v1alpha1.WayPickUp), want: []string{"canteen-order-view li"}}
+			return visit{by: cook, path: orders + s.lis(v1alpha1.WayPickUp), want: []string{"canteen.order-view li"}}
 		},
 		"GET " + orders + "{id}/cancel": func() visit {
-			return visit{by: cook, path: orders + s.lis(v1alpha1.WayPickUp) + "/cancel", want: []string{"canteen-order-view li"}}
+			return visit{by: cook, path: orders + s.lis(v1alpha1.WayPickUp) + "/cancel", want: []string{"canteen.order-view li"}}
 		},
-		"POST " + orders + "{id}/serve":  of("/serve", "canteen-order-serve li"),
-		"POST " + orders + "{id}/pay":    of("/pay", "canteen-order-pay li"),
-		"POST " + orders + "{id}/cancel": of("/cancel", "canteen-order-cancel li"),
+		"POST " + orders + "{id}/serve":  of("/serve", "canteen.order-serve li"),
+		"POST " + orders + "{id}/pay":    of("/pay", "canteen.order-pay li"),
+		"POST " + orders + "{id}/cancel": of("/cancel", "canteen.order-cancel li"),
 		"POST " + orders + "{id}/unserve": func() visit {
 			id := s.lis(v1alpha1.WayPickUp)
 			s.api(cook, 200, "POST", "/staff/orders/"+id+"/serve", nil)
-			return visit{cook, orders + id + "/unserve", url.Values{}, []string{"canteen-order-unserve li"}}
+			return visit{cook, orders + id + "/unserve", url.Values{}, []string{"canteen.order-unserve li"}}
 		},
 		// Whom a search finds is recorded by the service of residents.
 		"GET " + staffOrderPath: func() visit { return visit{by: cook, path: staffOrderPath} },
@@ -460,51 +460,51 @@ func TestEveryStaffPageIsAudited(t *testing.T) {
 			return visit{cook, staffOrderPath, url.Values{
 				"canteen": {"lakeside"}, "date": {"2026-11-23"}, "meal": {"lunch"}, "key": {uuid.NewString()}, "way": {"EatIn"}, "payment": {"Counter"},
 				"who": {hosttest.PersonID(t, li)}, "dish-" + s.pork: {"1"},
-			}, []string{"canteen-order li"}}
+			}, []string{"canteen.order li"}}
 		},
 		// Dishes and menus are nobody's.
 		"GET " + staffMenusPath: func() visit { return visit{by: cook, path: staffMenusPath} },
 		"POST " + staffMenusPath + "/{canteen}/copy-week": func() visit {
-			return visit{cook, staffMenusPath + "/lakeside/copy-week", url.Values{"week": {"2026-11-30"}}, []string{"canteen-menu"}}
+			return visit{cook, staffMenusPath + "/lakeside/copy-week", url.Values{"week": {"2026-11-30"}}, []string{"canteen.menu"}}
 		},
 		"GET " + staffMenusPath + "/" + sittingPattern: func() visit { return visit{by: cook, path: planLunch} },
 		"POST " + staffMenusPath + "/" + sittingPattern: func() visit {
-			return visit{cook, planTuesday, plan(0, "draft", [4]string{s.pork, "", "5", ""}), []string{"canteen-menu"}}
+			return visit{cook, planTuesday, plan(0, "draft", [4]string{s.pork, "", "5", ""}), []string{"canteen.menu"}}
 		},
 		"GET " + staffDishesPath + "{$}":    func() visit { return visit{by: cook, path: staffDishesPath} },
 		"GET " + staffDishesPath + "new":    func() visit { return visit{by: cook, path: staffDishesPath + "new"} },
-		"POST " + staffDishesPath + "new":   func() visit { return visit{cook, staffDishesPath + "new", dishOf(), []string{"canteen-dish-new"}} },
+		"POST " + staffDishesPath + "new":   func() visit { return visit{cook, staffDishesPath + "new", dishOf(), []string{"canteen.dish-new"}} },
 		"GET " + staffDishesPath + "{dish}": func() visit { return visit{by: cook, path: staffDishesPath + s.pork} },
 		"POST " + staffDishesPath + "{dish}": func() visit {
 			id := s.dish("炒饭", 800, KindStaple)
-			return visit{cook, staffDishesPath + id, dishOf("version", "1"), []string{"canteen-dish-change"}}
+			return visit{cook, staffDishesPath + id, dishOf("version", "1"), []string{"canteen.dish-change"}}
 		},
 		"POST " + staffDishesPath + "{dish}/retire": func() visit {
-			return visit{cook, staffDishesPath + s.rice + "/retire", url.Values{}, []string{"canteen-dish-retire"}}
+			return visit{cook, staffDishesPath + s.rice + "/retire", url.Values{}, []string{"canteen.dish-retire"}}
 		},
 		"POST " + staffDishesPath + "{dish}/restore": func() visit {
-			return visit{cook, staffDishesPath + s.rice + "/restore", url.Values{}, []string{"canteen-dish-back"}}
+			return visit{cook, staffDishesPath + s.rice + "/restore", url.Values{}, []string{"canteen.dish-back"}}
 		},
 		"POST " + staffDishesPath + "{dish}/remove-photo": func() visit {
-			return visit{cook, staffDishesPath + s.rice + "/remove-photo", url.Values{}, []string{"canteen-dish-change"}}
+			return visit{cook, staffDishesPath + s.rice + "/remove-photo", url.Values{}, []string{"canteen.dish-change"}}
 		},
 		"POST " + staffPhotosPath: func() visit {
-			return visit{cook, "photo", url.Values{}, []string{"canteen-dish-change"}}
+			return visit{cook, "photo", url.Values{}, []string{"canteen.dish-change"}}
 		},
 		// Numbers without people.
 		"GET " + staffSubsidiesPath:          func() visit { return visit{by: manager, path: staffSubsidiesPath} },
 		"GET " + staffSubsidiesPath + ".csv": func() visit { return visit{by: manager, path: staffSubsidiesPath + ".csv"} },
 		"GET " + staffCategoriesPath + "{category}": func() visit {
 			lowIncome(true)
-			return visit{by: manager, path: category, want: []string{"canteen-member-listed li", "canteen-members-view"}}
+			return visit{by: manager, path: category, want: []string{"canteen.member-listed li", "canteen.members-view"}}
 		},
 		"POST " + staffCategoriesPath + "{category}/add": func() visit {
 			lowIncome(false)
-			return visit{manager, category + "/add", url.Values{"person": {hosttest.PersonID(t, li)}}, []string{"canteen-member-add li"}}
+			return visit{manager, category + "/add", url.Values{"person": {hosttest.PersonID(t, li)}}, []string{"canteen.member-add li"}}
 		},
 		"POST " + staffCategoriesPath + "{category}/remove": func() visit {
 			lowIncome(true)
-			return visit{manager, category + "/remove", url.Values{"person": {hosttest.PersonID(t, li)}}, []string{"canteen-member-remove li"}}
+			return visit{manager, category + "/remove", url.Values{"person": {hosttest.PersonID(t, li)}}, []string{"canteen.member-remove li"}}
 		},
 	}
 	for _, route := range (&service{}).staffRoutes() {

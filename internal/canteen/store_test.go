@@ -385,8 +385,8 @@ func TestActions(t *testing.T) {
 			}
 			seen[r.Action]++
 		}
-		if seen["canteen-orders-view"] != 2 || seen["canteen-order-listed"] != 1 || seen["canteen-order-printed"] != 2 ||
-			seen["canteen-member-add"] != 1 || seen["canteen-member-remove"] != 1 || seen["canteen-member-listed"] != 1 || len(seen) != len(actionTexts)-1 {
+		if seen["canteen.orders-view"] != 2 || seen["canteen.order-listed"] != 1 || seen["canteen.order-printed"] != 2 ||
+			seen["canteen.member-add"] != 1 || seen["canteen.member-remove"] != 1 || seen["canteen.member-listed"] != 1 || len(seen) != len(actionTexts)-1 {
 			t.Errorf("seen %v of %d actions", seen, len(actionTexts))
 		}
 	})

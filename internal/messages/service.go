@@ -40,8 +40,8 @@ func Service() (host.Service, error) {
 
 // What the audit calls what staff do with the call list.
 const (
-	actionLook = "call-list-look"
-	actionNote = "call-list-note"
+	actionLook = "messages.call-list-look"
+	actionNote = "messages.call-list-note"
 )
 
 // actionTexts are what these are called, by the messages that say so.

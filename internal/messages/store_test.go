@@ -221,7 +221,7 @@ func TestCalls(t *testing.T) {
 		if _, all, err := s.ToCall(t.Context(), "zhou", clockAt(18, 0)); err != nil || all != 0 {
 			t.Errorf("%d calls when they are of no use any more, %v", all, err)
 		}
-		want := []string{"sun call-list-note not reached", "sun call-list-look ", "sun call-list-note told"}
+		want := []string{"sun messages.call-list-note not reached", "sun messages.call-list-look ", "sun messages.call-list-note told"}
 		if got := aboutOf(t, s, "li"); !slices.Equal(got, want) {
 			t.Errorf("recorded about li: %q, want %q", got, want)
 		}

@@ -1,0 +1,191 @@
+package canteen
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/big"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/uptrace/bun"
+
+	"github.com/linli-io/linli/api/v1alpha1"
+	"github.com/linli-io/linli/internal/database"
+)
+
+// Wanted is an order that somebody asks for.
+type Wanted struct {
+	Sitting
+	Eater, OrderedBy, Payer string
+	Name, Phone             string
+	Payment                 Payment
+	// Content has no prices yet.
+	Content
+	Standing uuid.UUID
+	// Who and Tiers are what the price depends on.
+	Who   Eater
+	Tiers []v1alpha1.Tier
+	// Staff orders for somebody at the counter.
+	Staff bool
+	// Key is the idempotency key; empty means that every order is another one.
+	Key      string
+	Now      time.Time
+	Location *time.Location
+}
+
+// digest tells orders under one key apart.
+func (w Wanted) digest() (string, error) {
+	eater := w.Eater
+	if isGuest(eater) {
+		eater = w.Name // a guest has another ID each time
+	}
+	text, err := asJSON([]any{w.Sitting, eater, w.Payer, w.Payment, w.Lines, w.Way, w.Wish})
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:]), err
+}
+
+type idempotencyRow struct {
+	bun.BaseModel `bun:"table:idempotency"`
+
+	Person    string
+	Key       string
+	Request   string
+	Result    uuid.UUID
+	CreatedAt int64
+}
+
+// Place takes the portions of an order and keeps it: placed, if nothing is to
+// be held in a purse, or else asking the purse. It returns a *Refusal if the
+// order breaks a rule, ErrKeyReused if the key stands for another one. What was
+// done under its key is answered with the order as it is now, and replayed is
+// true.
+func (s *Store) Place(ctx context.Context, w Wanted) (o Order, replayed bool, err error) {
+	digest, err := w.digest()
+	if err != nil {
+		return o, false, err
+	}
+	err = s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		var known idempotencyRow
+		replayed = false
+		if w.Key != "" {
+			err := tx.NewSelect().Model(&known).Where("person = ? AND key = ?", w.OrderedBy, w.Key).Scan(ctx)
+			if err == nil && known.Request != digest {
+				return ErrKeyReused
+			}
+			if err == nil {
+				replayed = true
+				o, err = orderIn(ctx, tx, known.Result)
+				return err
+			}
+			if !errors.Is(err, sql.ErrNoRows) {
+				return err
+			}
+		}
+		if o, err = place(ctx, tx, w); err != nil || w.Key == "" {
+			return err
+		}
+		known = idempotencyRow{Person: w.OrderedBy, Key: w.Key, Request: digest, Result: o.ID, CreatedAt: w.Now.Unix()}
+		_, err = tx.NewInsert().Model(&known).Exec(ctx)
+		return err
+	})
+	if database.IsUnique(err) {
+		err = refuse(RuleOrdered, 0, "there is an order for this meal already; change that one")
+	}
+	return o, replayed, err
+}
+
+func place(ctx context.Context, tx bun.Tx, w Wanted) (o Order, err error) {
+	c, err := canteenIn(ctx, tx, w.Canteen)
+	if errors.Is(err, ErrNotFound) || err == nil && c.retired {
+		return o, refuse(RuleUnknownSitting, 0, "there is no canteen %q", w.Canteen)
+	}
+	if err != nil {
+		return o, err
+	}
+	m, err := menuIn(ctx, tx, w.Sitting)
+	if err != nil {
+		return o, err
+	}
+	if refusal := Check(c, m, w.Content, w.Staff, w.Now, w.Location); refusal != nil {
+		return o, refusal
+	}
+	w.Lines = priced(m, w.Lines)
+	w.Quote = Price(w.Tiers, w.Who, w.Day, w.Lines)
+	if err := take(ctx, tx, w.Sitting, w.Lines); err != nil {
+		return o, err
+	}
+	id, err := newID()
+	if err != nil {
+		return o, err
+	}
+	code, err := newCode()
+	if err != nil {
+		return o, err
+	}
+	now := time.Unix(w.Now.Unix(), 0)
+	o = Order{
+		ID: id, Sitting: w.Sitting, Eater: w.Eater, OrderedBy: w.OrderedBy, Payer: w.Payer, Name: w.Name, Phone: w.Phone,
+		Payment: w.Payment, Content: w.Content, Revision: 1, State: StatePlaced, Code: code, Standing: w.Standing,
+		CreatedAt: now, UpdatedAt: now,
+	}
+	if o.Payment == PayPurse {
+		o.State, o.Money, o.Next = StatePlacing, MoneyHolding, &w.Content
+	}
+	row, err := orderRowOf(o)
+	if err != nil {
+		return o, err
+	}
+	_, err = tx.NewInsert().Model(&row).Exec(ctx)
+	if err == nil && w.Staff {
+		err = audited(ctx, tx, w.Now, Name+".order", w.OrderedBy, o)
+	}
+	return o, err
+}
+
+// newCode is what is said when a meal is picked up: four digits, read out
+// easily. It proves nothing to a machine; the kitchen sees the name too.
+func newCode() (string, error) {
+	n, err := rand.Int(rand.Reader, big.NewInt(10_000))
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%04d", n), nil
+}
+
+// take takes portions of dishes of a sitting, or gives back those of lines with
+// less than none. It returns a *Refusal if there are not enough.
+func take(ctx context.Context, tx bun.Tx, sitting Sitting, lines []Line) error {
+	for _, l := range lines {
+		result, err := tx.NewUpdate().Model((*itemRow)(nil)).Set("taken = taken + ?", l.Portions).
+			Where("canteen = ? AND day = ? AND meal = ? AND dish = ?", sitting.Canteen, sitting.Day.String(), sitting.Meal, idOf(l.Dish)).
+			Where("taken + ? <= stock", l.Portions).Exec(ctx)
+		if err != nil {
+			return fmt.Errorf("taking portions: %w", err)
+		}
+		n, err := result.RowsAffected()
+		if err != nil {
+			return err
+		}
+		if n == 1 {
+			continue
+		}
+		var left int64
+		err = tx.NewSelect().Model((*itemRow)(nil)).ColumnExpr("stock - taken").
+			Where("canteen = ? AND day = ? AND meal = ? AND dish = ?", sitting.Canteen, sitting.Day.String(), sitting.Meal, idOf(l.Dish)).Scan(ctx, &left)
+		if err != nil {
+			return fmt.Errorf("looking how many portions are left: %w", err)
+		}
+		return &Refusal{Rule: RuleSoldOut, Dish: l.Dish, Limit: left, Text: fmt.Sprintf("only %d portions of a dish are left", left)}
+	}
+	return nil
+}
+
+// giveBack gives back the portions of lines.
+func giveBack(ctx context.Context, tx bun.Tx, sitting Sitting, lines []Line) error {
+	return take(ctx, tx, sitting, delta(lines, nil))
+}
