@@ -3,6 +3,7 @@ package canteen
 import (
 	"context"
 	"html"
+	stdimage "image"
 	"io"
 	"net/http"
 	"net/url"
@@ -280,6 +281,30 @@ func TestMenuPage(t *testing.T) {
 	r.clock.SetTime(moment(t, "2026-11-23T09:00:00+08:00"))
 	page = nobody.page("/canteen/", "今日菜单", "红烧肉", "订餐已截止")
 	nobody.hasNot(page, "前可以订", orderPath+"?", "还有5份")
+}
+
+// TestMenuPhotos: a dish with a photo has it in the menu and in the form of an
+// order, small, with its size and where nothing else waits for it.
+func TestMenuPhotos(t *testing.T) {
+	r := startPages(t)
+	content := must[[]byte](t)(picture(asJPEG(t, scene(1200, 600))))
+	if err := r.store.PutPhoto(t.Context(), By{Actor: "cook", Now: r.clock.Now()}, r.pork.ID, content, must[[]byte](t)(small(content))); err != nil {
+		t.Fatal(err)
+	}
+	id := must[Dish](t)(r.store.Dish(t.Context(), r.pork.ID)).Photo
+	image := `src="/canteen/photos/` + id.String() + `/small" alt="" width="80" height="80" loading="lazy"`
+	nobody, zhao := r.browser(t, ""), r.browser(t, "zhao-changshun")
+	for _, page := range []string{nobody.page(monday, image), zhao.page(orderLunch(t, "zhao-changshun"), image)} {
+		if n := strings.Count(page, `class="photo"`); n != 1 {
+			t.Errorf("%d photos of the one dish that has one", n)
+		}
+	}
+	answer := must[*http.Response](t)(r.Client(t).Get(r.URL + smallPhotoURL(id)))
+	defer answer.Body.Close()
+	config, _, err := stdimage.DecodeConfig(answer.Body)
+	if err != nil || config.Width != smallSide || config.Height != smallSide || answer.ContentLength > 8<<10 || !strings.Contains(answer.Header.Get("Cache-Control"), "immutable") {
+		t.Errorf("%+v of %d bytes, %v", config, answer.ContentLength, err)
+	}
 }
 
 func TestOrderJourney(t *testing.T) {

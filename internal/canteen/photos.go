@@ -20,13 +20,25 @@ type Photo struct {
 	ID        uuid.UUID `bun:",pk"`
 	MediaType string
 	Content   []byte
+	// Small is the picture as lists show it.
+	Small     []byte
 	CreatedAt int64
 }
 
 // Photo is the photo with an ID, or ErrNotFound.
 func (s *Store) Photo(ctx context.Context, id uuid.UUID) (Photo, error) {
+	return s.photo(ctx, id, "content")
+}
+
+// SmallPhoto is the photo with an ID as lists show it, or ErrNotFound. One that
+// was kept before there were small ones is shown as it is.
+func (s *Store) SmallPhoto(ctx context.Context, id uuid.UUID) (Photo, error) {
+	return s.photo(ctx, id, "COALESCE(small, content)")
+}
+
+func (s *Store) photo(ctx context.Context, id uuid.UUID, content string) (Photo, error) {
 	var p Photo
-	err := s.db.Reader().NewSelect().Model(&p).Where("id = ?", id).Scan(ctx)
+	err := s.db.Reader().NewSelect().Model(&p).Column("id", "media_type").ColumnExpr(content+" AS content").Where("id = ?", id).Scan(ctx)
 	if errors.Is(err, sql.ErrNoRows) {
 		return p, ErrNotFound
 	}
@@ -36,9 +48,9 @@ func (s *Store) Photo(ctx context.Context, id uuid.UUID) (Photo, error) {
 	return p, nil
 }
 
-// PutPhoto gives a dish a photo, a JPEG, or none, if there is no content. The
-// one that it had is gone.
-func (s *Store) PutPhoto(ctx context.Context, by By, dish uuid.UUID, content []byte) error {
+// PutPhoto gives a dish a photo, a JPEG and another for lists, or none, if there
+// is no content. The one that it had is gone.
+func (s *Store) PutPhoto(ctx context.Context, by By, dish uuid.UUID, content, small []byte) error {
 	id, err := newID()
 	if err != nil {
 		return err
@@ -55,7 +67,7 @@ func (s *Store) PutPhoto(ctx context.Context, by By, dish uuid.UUID, content []b
 		var photo *uuid.UUID
 		if len(content) > 0 {
 			photo = &id
-			_, err = tx.NewInsert().Model(&Photo{ID: id, MediaType: "image/jpeg", Content: content, CreatedAt: by.Now.Unix()}).Exec(ctx)
+			_, err = tx.NewInsert().Model(&Photo{ID: id, MediaType: "image/jpeg", Content: content, Small: small, CreatedAt: by.Now.Unix()}).Exec(ctx)
 		}
 		if err == nil {
 			_, err = tx.NewUpdate().Model((*dishRow)(nil)).Set("photo = ?", photo).Set("version = version + 1").Where("id = ?", dish).Exec(ctx)

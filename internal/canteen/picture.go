@@ -24,6 +24,10 @@ const (
 	// pixels, photoQuality its JPEG quality.
 	photoSide    = 1280
 	photoQuality = 80
+	// smallSide is that of the square that lists show: 80 pixels of a page, on
+	// screens with twice as many. smallQuality keeps it at some 6 KB.
+	smallSide    = 192
+	smallQuality = 70
 )
 
 // What a file may be refused for.
@@ -53,6 +57,24 @@ func picture(content []byte) ([]byte, error) {
 	}
 	var out bytes.Buffer
 	if err := jpeg.Encode(&out, small, &jpeg.Options{Quality: photoQuality}); err != nil {
+		return nil, fmt.Errorf("writing a picture: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+// small is the middle of a picture, which picture has written, as lists show it.
+func small(content []byte) ([]byte, error) {
+	full, err := jpeg.Decode(bytes.NewReader(content))
+	if err != nil {
+		return nil, fmt.Errorf("reading a picture: %w", err)
+	}
+	b := full.Bounds()
+	side := min(b.Dx(), b.Dy())
+	corner := b.Min.Add(image.Pt((b.Dx()-side)/2, (b.Dy()-side)/2))
+	dst := image.NewRGBA(image.Rect(0, 0, smallSide, smallSide))
+	draw.CatmullRom.Scale(dst, dst.Bounds(), full, image.Rectangle{corner, corner.Add(image.Pt(side, side))}, draw.Src, nil)
+	var out bytes.Buffer
+	if err := jpeg.Encode(&out, dst, &jpeg.Options{Quality: smallQuality}); err != nil {
 		return nil, fmt.Errorf("writing a picture: %w", err)
 	}
 	return out.Bytes(), nil

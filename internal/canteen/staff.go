@@ -91,7 +91,8 @@ func (s *service) mountStaff(rt *host.Runtime) {
 		rt.Mux.Handle(route.pattern, rt.Identity.RequireOneOf(route.duties, s.pages.Error, route.handle))
 	}
 	rt.Upload(staffPhotosPath, maxPhotoBytes+formOverhead)
-	rt.Mux.HandleFunc("GET "+photosPath+"{id}", s.photoFile)
+	rt.Mux.HandleFunc("GET "+photosPath+"{id}", s.photoFile(s.store.Photo))
+	rt.Mux.HandleFunc("GET "+photosPath+"{id}/small", s.photoFile(s.store.SmallPhoto))
 }
 
 // formOverhead is what a form has around a file, at most.

@@ -1,6 +1,7 @@
 package canteen
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -14,21 +15,26 @@ import (
 	"github.com/linli-io/linli/internal/web"
 )
 
-// photoURL is where a photo is, for everybody.
+// photoURL is where a photo is, for everybody, and smallPhotoURL where it is as
+// lists show it.
 func photoURL(id uuid.UUID) string { return photosPath + id.String() }
 
-// photoFile is a photo. Its address never means another one.
-func (s *service) photoFile(w http.ResponseWriter, r *http.Request) {
-	p, err := s.store.Photo(r.Context(), idOf(r.PathValue("id")))
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	w.Header().Set("Content-Type", p.MediaType)
-	w.Header().Set("Content-Length", strconv.Itoa(len(p.Content)))
-	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
-	if _, err := w.Write(p.Content); err != nil {
-		s.log.DebugContext(r.Context(), "photo not delivered", "error", err.Error())
+func smallPhotoURL(id uuid.UUID) string { return photoURL(id) + "/small" }
+
+// photoFile sends a photo that find finds. Its address never means another one.
+func (s *service) photoFile(find func(ctx context.Context, id uuid.UUID) (Photo, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		p, err := find(r.Context(), idOf(r.PathValue("id")))
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		w.Header().Set("Content-Type", p.MediaType)
+		w.Header().Set("Content-Length", strconv.Itoa(len(p.Content)))
+		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+		if _, err := w.Write(p.Content); err != nil {
+			s.log.DebugContext(r.Context(), "photo not delivered", "error", err.Error())
+		}
 	}
 }
 
@@ -251,7 +257,7 @@ func (s *service) restoreDishFromPage(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *service) removePhotoFromPage(w http.ResponseWriter, r *http.Request) {
-	s.dishDone(w, r, "photoRemoved", s.store.PutPhoto(r.Context(), s.by(r.Context()), idOf(r.PathValue("dish")), nil))
+	s.dishDone(w, r, "photoRemoved", s.store.PutPhoto(r.Context(), s.by(r.Context()), idOf(r.PathValue("dish")), nil, nil))
 }
 
 func (s *service) dishDone(w http.ResponseWriter, r *http.Request, done string, err error) {
@@ -271,7 +277,7 @@ func (s *service) photoFromPage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v := dishViewOf(s.desk(r, staffDishesPath), d)
-	content, problem, err := s.uploaded(r)
+	content, list, problem, err := s.uploaded(r)
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -281,30 +287,30 @@ func (s *service) photoFromPage(w http.ResponseWriter, r *http.Request) {
 		s.pages.Render(w, r, http.StatusUnprocessableEntity, dishPage(v))
 		return
 	}
-	if err := s.store.PutPhoto(r.Context(), s.by(r.Context()), d.ID, content); err != nil {
+	if err := s.store.PutPhoto(r.Context(), s.by(r.Context()), d.ID, content, list); err != nil {
 		s.fail(w, r, err)
 		return
 	}
 	http.Redirect(w, r, withDone(dishURL(d.ID), "photo"), http.StatusSeeOther)
 }
 
-// uploaded is the picture that a form sends, as it is kept, or the id of the
-// message that says what is wrong with it.
-func (s *service) uploaded(r *http.Request) (content []byte, problem string, err error) {
+// uploaded is the picture that a form sends, as it is kept and as lists show it,
+// or the id of the message that says what is wrong with it.
+func (s *service) uploaded(r *http.Request) (content, list []byte, problem string, err error) {
 	file, header, err := r.FormFile("photo")
 	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
 	switch {
 	case errors.Is(err, http.ErrMissingFile):
-		return nil, "canteen.staff.wrong.noPhoto", nil
+		return nil, nil, "canteen.staff.wrong.noPhoto", nil
 	case tooLarge || err == nil && header.Size > maxPhotoBytes:
-		return nil, "canteen.staff.wrong.photoSize", nil
+		return nil, nil, "canteen.staff.wrong.photoSize", nil
 	case err != nil:
-		return nil, "", errBadForm
+		return nil, nil, "", errBadForm
 	}
 	defer file.Close() // it was read only
 	original, err := io.ReadAll(file)
 	if err != nil {
-		return nil, "", errBadForm
+		return nil, nil, "", errBadForm
 	}
 	// One at a time: a picture takes much memory while it is being scaled.
 	s.pictures.Lock()
@@ -312,9 +318,12 @@ func (s *service) uploaded(r *http.Request) (content []byte, problem string, err
 	content, err = picture(original)
 	switch {
 	case errors.Is(err, errNoPicture):
-		return nil, "canteen.staff.wrong.photo", nil
+		return nil, nil, "canteen.staff.wrong.photo", nil
 	case errors.Is(err, errTooLarge):
-		return nil, "canteen.staff.wrong.photoPixels", nil
+		return nil, nil, "canteen.staff.wrong.photoPixels", nil
 	}
-	return content, "", err
+	if err == nil {
+		list, err = small(content)
+	}
+	return content, list, "", err
 }
