@@ -323,7 +323,7 @@ func TestDeskAPI(t *testing.T) {
 	}
 	// All of this is in the record about the person.
 	var record struct{ Records []struct{ Action string } }
-	audited := ask(t, s.canteen, "GET", "http://accounts/accounts/audit/v1/people/"+li, "")
+	audited := ask(t, s.canteen, "GET", "http://accounts/accounts/internal/audit/v1/people/"+li, "")
 	if err := json.Unmarshal([]byte(audited.Raw), &record); err != nil || len(record.Records) != 5 {
 		t.Errorf("the record: %v, %s", err, audited.Raw)
 	}

@@ -88,7 +88,7 @@ func TestPaymentIsNotified(t *testing.T) {
 	if a := s.api(t, "zhou-jianguo").want(200, "GET", "/staff/ledger", ""); !strings.Contains(a.Raw, `{"account":"wechat","before":0,"plus":0,"minus":-5000,"after":-5000,"transactions":1}`) {
 		t.Errorf("ledger: %s", a.Raw)
 	}
-	if a := ask(t, s.canteen, "GET", "http://accounts/accounts/personal/v1/people/"+hosttest.PersonID(t, "li-qiang"), ""); !strings.Contains(a.Raw, `"state":"Paid"`) {
+	if a := ask(t, s.canteen, "GET", "http://accounts/accounts/internal/personal/v1/people/"+hosttest.PersonID(t, "li-qiang"), ""); !strings.Contains(a.Raw, `"state":"Paid"`) {
 		t.Errorf("export: %s", a.Raw)
 	}
 	s.api(t, "wang-guihua").want(404, "GET", fmt.Sprintf("/payments/%s", made.Body["id"]), "")

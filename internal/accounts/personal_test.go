@@ -74,7 +74,7 @@ func TestEraseHolds(t *testing.T) {
 func TestPersonalData(t *testing.T) {
 	s := start(t)
 	li := hosttest.PersonID(t, "li-qiang")
-	path := "http://accounts/accounts/personal/v1/people/"
+	path := "http://accounts/accounts/internal/personal/v1/people/"
 	ask(t, s.canteen, "GET", path+uuid.NewString(), "")
 	s.topUp(t, "li-qiang", 2_000)
 	s.hold(t, "o1", "li-qiang", 500)

@@ -27,6 +27,12 @@ import (
 // Options say what to run and where its surroundings are.
 type Options struct {
 	Services []Service
+	// Peers are the community's services that run in other processes, with the
+	// same configuration and keys. Cards and what is kept of browsers' sessions
+	// are not shared between processes: the portal shows the cards of those that
+	// run beside it, and sessions are in the host's database, which is the same
+	// for all only with DatabaseDir.
+	Peers []Peer
 	// ConfigDir holds community.yaml and release.yaml.
 	ConfigDir string
 	// KeysDir holds session.key, and session.previous.key if there is one.
@@ -73,6 +79,7 @@ type Host struct {
 	audited    []string
 	cards      []Card
 	background []background
+	peers      *http.Transport
 
 	public, metrics   *http.Server
 	publicListener    net.Listener
@@ -129,6 +136,7 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 		services:          map[string]*Router{},
 		uploads:           map[string]int64{},
 		registry:          telemetry.NewRegistry(),
+		peers:             newPeerTransport(),
 		storageSuspicions: make(chan error, 1),
 		failed:            make(chan error, 1),
 	}
@@ -150,6 +158,9 @@ func (h *Host) MetricsAddr() net.Addr { return h.metricsListener.Addr() }
 
 func (h *Host) open(ctx context.Context) (err error) {
 	o := h.options
+	if err := o.checkPeers(); err != nil {
+		return err
+	}
 	h.requests = newRequestMetrics(h.registry)
 	if h.config, err = openConfig(o.ConfigDir, o.Log, o.Clock, h.registry); err != nil {
 		return err
@@ -233,7 +244,7 @@ func (h *Host) openIdentity(ctx context.Context) error {
 		return err
 	}
 	h.sessions = sessions{db}
-	h.people = &identity.Directory{Client: &http.Client{Transport: within{host: h, from: sessionsDatabase, to: residentsService}}}
+	h.people = &identity.Directory{Client: h.client(sessionsDatabase, residentsService)}
 	h.identity = identity.New(identity.Options{
 		Keys:     func() identity.Keys { return *h.keys.Load() },
 		Settings: h.identitySettings,
@@ -254,7 +265,7 @@ func (h *Host) identitySettings() identity.Settings {
 
 func (h *Host) openPages() (err error) {
 	var messages []fs.FS
-	for _, s := range h.options.Services {
+	for _, s := range h.options.all() {
 		if s.Messages != nil {
 			messages = append(messages, s.Messages)
 		}
@@ -287,7 +298,7 @@ func (h *Host) register(ctx context.Context, root *http.ServeMux, s Service) err
 		Mux:      &Router{ServeMux: http.NewServeMux()},
 		Config:   h.config,
 		Identity: h.identity,
-		People:   &identity.Directory{Client: &http.Client{Transport: within{host: h, from: s.Name, to: residentsService}}},
+		People:   &identity.Directory{Client: h.client(s.Name, residentsService)},
 		Pages:    h.pages,
 		Clock:    h.options.Clock,
 		Log:      h.options.Log.With("service", s.Name),
@@ -449,6 +460,7 @@ func (h *Host) drain() {
 // close closes what open opened, as far as it came.
 func (h *Host) close() error {
 	var errs []error
+	h.peers.CloseIdleConnections()
 	for _, s := range []*http.Server{h.public, h.metrics} {
 		if s != nil {
 			errs = append(errs, s.Close())

@@ -19,7 +19,7 @@ const expireEvery = notify.LongestPause
 // when it is of no use any more.
 func (rt *Runtime) deliver() {
 	on := func(s Service) bool { return s.Name == notify.Receiver }
-	if !slices.ContainsFunc(rt.host.options.Services, on) {
+	if !slices.ContainsFunc(rt.host.options.all(), on) {
 		rt.Every("outbox", expireEvery, func(ctx context.Context) {
 			if err := notify.Expire(ctx, rt.DB, rt.Clock.Now()); err != nil && ctx.Err() == nil {
 				rt.Log.ErrorContext(ctx, "messages were not removed", "error", oneLine(err))

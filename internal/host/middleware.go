@@ -197,12 +197,17 @@ func (h *Host) admit(next http.Handler) http.Handler {
 	})
 }
 
+// name is the community's own host name.
+func (h *Host) name() string {
+	s := h.config.Current()
+	return s.Community.Name + "." + s.Release.Class.Domain
+}
+
 // ownName refuses requests for any host name but the community's own, so that
 // a page of a sibling or a name made up for rebinding never reaches a handler.
 func (h *Host) ownName(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s := h.config.Current()
-		own := s.Community.Name + "." + s.Release.Class.Domain
+		own := h.name()
 		name := r.Host
 		if host, _, err := net.SplitHostPort(r.Host); err == nil {
 			name = host
@@ -218,6 +223,15 @@ func (h *Host) ownName(next http.Handler) http.Handler {
 // authenticate puts who is calling into the context.
 func (h *Host) authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if token, ok := serviceToken(r); ok {
+			caller, err := h.callingService(r, token)
+			if err != nil {
+				identity.Unauthorized(w, identity.ErrNotAService.Error())
+				return
+			}
+			next.ServeHTTP(w, r.WithContext(identity.WithService(r.Context(), caller)))
+			return
+		}
 		ctx, err := h.identity.Authenticate(r)
 		switch {
 		case errors.Is(err, identity.ErrBadToken):

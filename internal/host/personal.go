@@ -27,7 +27,9 @@ type Personal struct {
 }
 
 // personalPath is where a service answers the service of residents.
-func personalPath(service string) string { return "/" + service + "/personal/v1/people/{person}" }
+func personalPath(service string) string {
+	return internalPath(service) + "personal/v1/people/{person}"
+}
 
 // Personal lets the service of residents hand over and erase what this service
 // keeps about people.
@@ -74,9 +76,20 @@ func (rt *Runtime) erase(ctx context.Context, p Personal, person string) error {
 	return rt.DB.Write(ctx, func(ctx context.Context, tx bun.Tx) error { return notify.Forget(ctx, tx, person) })
 }
 
-// PersonalServices are the services that keep something about people. It is
-// complete once the host serves.
-func (rt *Runtime) PersonalServices() []string { return rt.host.personal }
+// PersonalServices are the services that keep something about people: of those
+// in other processes all that keep anything. It is complete once the host
+// serves.
+func (rt *Runtime) PersonalServices() []string { return append(rt.host.keeping(), rt.host.personal...) }
+
+// keeping are the services in other processes that have a database.
+func (h *Host) keeping() (names []string) {
+	for _, p := range h.options.Peers {
+		if p.Service.Migrations != nil {
+			names = append(names, p.Service.Name)
+		}
+	}
+	return names
+}
 
 const (
 	// maxAudit is how many entries about a person are handed over, the latest.
@@ -89,7 +102,7 @@ const (
 // from a moment on and before another (from and to, RFC 3339).
 func (rt *Runtime) mountAudit() {
 	handle := func(path string, read func(r *http.Request) ([]audit.Record, error)) {
-		rt.Mux.Handle("GET /"+rt.service+"/audit/v1/"+path, rt.Identity.RequireService(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rt.Mux.Handle("GET "+internalPath(rt.service)+"audit/v1/"+path, rt.Identity.RequireService(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			records, err := read(r)
 			if err != nil {
 				rt.Log.ErrorContext(r.Context(), "audit not read", "error", oneLine(err))
@@ -121,12 +134,13 @@ func (rt *Runtime) mountAudit() {
 // messages, by action.
 func (rt *Runtime) Actions() map[string]string {
 	all := map[string]string{}
-	for _, s := range rt.host.options.Services {
+	for _, s := range rt.host.options.all() {
 		maps.Copy(all, s.Actions)
 	}
 	return all
 }
 
 // AuditedServices are the services that can say who did what, at
-// /<name>/audit/v1/people/{person} and /<name>/audit/v1/entries. It is complete once the host serves.
-func (rt *Runtime) AuditedServices() []string { return rt.host.audited }
+// /<name>/internal/audit/v1/people/{person} and /<name>/internal/audit/v1/entries.
+// It is complete once the host serves.
+func (rt *Runtime) AuditedServices() []string { return append(rt.host.keeping(), rt.host.audited...) }

@@ -46,6 +46,7 @@ func (k Keys) all(purpose string) ([][]byte, error) {
 const (
 	purposeSignIn     = "linli sign-in cookie v2"
 	purposeInvitation = "linli invitation v1"
+	purposeService    = "linli service token v1"
 )
 
 var errNotOurs = errors.New("was not made by this community, or too long ago")

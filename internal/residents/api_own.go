@@ -261,7 +261,7 @@ func (s *service) recorded(ctx context.Context, path string) (looks []Look, miss
 	names := map[string]string{}
 	for _, name := range s.audited() {
 		var answer struct{ Records []audit.Record }
-		if err := s.ask(ctx, name, "http://"+name+"/"+name+"/audit/v1/"+path, &answer); err != nil {
+		if err := s.ask(ctx, name, "http://"+name+"/"+name+"/internal/audit/v1/"+path, &answer); err != nil {
 			s.log.WarnContext(ctx, "a service did not say who did what", "of", name, "error", err.Error())
 			missing = append(missing, name)
 			continue

@@ -193,7 +193,7 @@ func (s *service) eraseElsewhere(ctx context.Context, id uuid.UUID) error {
 }
 
 func personalURL(service string, id uuid.UUID) string {
-	return "http://" + service + "/" + service + "/personal/v1/people/" + id.String()
+	return "http://" + service + "/" + service + "/internal/personal/v1/people/" + id.String()
 }
 
 // beginLeaving has a person be deleted, or returns an Obstacle.

@@ -219,10 +219,10 @@ func (p *person) cannotActBeyond(motherID string) {
 		{"POST", "/residents/staff/people/" + motherID + "/delete", http.StatusForbidden},
 		{"POST", "/residents/staff/people/" + motherID + "/withdraw-consent", http.StatusForbidden},
 		{"POST", "/residents/staff/papers", http.StatusForbidden},
-		{"GET", "/residents/personal/v1/people/" + motherID, http.StatusNotFound},
-		{"GET", "/booking/personal/v1/people/" + motherID, http.StatusNotFound},
-		{"DELETE", "/booking/personal/v1/people/" + motherID, http.StatusNotFound},
-		{"GET", "/booking/audit/v1/people/" + motherID, http.StatusNotFound},
+		{"GET", "/residents/internal/personal/v1/people/" + motherID, http.StatusNotFound},
+		{"GET", "/booking/internal/personal/v1/people/" + motherID, http.StatusNotFound},
+		{"DELETE", "/booking/internal/personal/v1/people/" + motherID, http.StatusNotFound},
+		{"GET", "/booking/internal/audit/v1/people/" + motherID, http.StatusNotFound},
 	} {
 		status, body := p.asks(c.method, c.path)
 		if status != c.status || strings.Contains(body, parent) || strings.Contains(body, parentPhone) {

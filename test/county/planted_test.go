@@ -169,7 +169,7 @@ func TestPlants(t *testing.T) {
 		"/{}", "/booking/{}", "/booking/venues/{}", "/booking/bookings/{}", "/booking/series/{}", "/booking/calendar/{}.ics", "/booking/at/{}",
 		"/booking/staff/bookings/{}", "/booking/staff/venues/{}/edit", "/messages/{}", "/residents/{}", "/residents/staff/people/{}", "/residents/staff/papers/{}",
 		"/booking/api/v1/venues/{}", "/booking/api/v1/bookings/{}", "/booking/api/v1/venues/{}/availability", "/residents/api/v1/people/{}",
-		"/residents/api/v1/{}", "/residents/personal/v1/people/{}", "/identity/{}", "/assets/{}",
+		"/residents/api/v1/{}", "/residents/internal/personal/v1/people/{}", "/identity/{}", "/assets/{}",
 		"/booking/?q={}", "/booking/venues/study-room?date={}", "/booking/venues/study-room/book?start={}", "/booking/staff/?q={}", "/booking/staff/?date={}",
 		"/booking/staff/book?venue={}&q={}", "/residents/staff/people/?query={}", "/residents/staff/people/?estate={}&building={}&skip={}", "/residents/staff/people.csv?estate={}",
 		"/residents/staff/audit?person={}", "/residents/join?return={}", "/residents/?done={}", "/messages/?page={}", "/identity/sign-in?return={}",

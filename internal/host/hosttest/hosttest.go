@@ -32,6 +32,8 @@ import (
 // Options say what to run. The zero value runs nothing but the host itself.
 type Options struct {
 	Services []host.Service
+	// Peers are services that run in other processes, or are other Servers.
+	Peers []host.Peer
 	// Community is the community to run for; nil means Community().
 	Community *v1alpha1.Community
 	// Release is the release to run; nil means Release().
@@ -146,7 +148,11 @@ func TryStart(t testing.TB, o Options) (*Server, error) {
 		release := *s.release
 		release.Class.Identity.Issuer = s.Issuer.URL
 		s.release = &release
-		if !slices.ContainsFunc(o.Services, func(s host.Service) bool { return s.Name == "residents" }) {
+		known := slices.Clone(o.Services)
+		for _, p := range o.Peers {
+			known = append(known, p.Service)
+		}
+		if !slices.ContainsFunc(known, func(s host.Service) bool { return s.Name == "residents" }) {
 			o.Services = append(slices.Clone(o.Services), residents(s.Issuer.URL))
 		}
 	}
@@ -156,7 +162,7 @@ func TryStart(t testing.TB, o Options) (*Server, error) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	h, err := host.Start(ctx, host.Options{
-		Services:  o.Services,
+		Services: o.Services, Peers: o.Peers,
 		ConfigDir: s.ConfigDir, KeysDir: keys, DataDir: o.DataDir, DatabaseDir: o.DatabaseDir,
 		Address: "127.0.0.1:0", MetricsAddress: "127.0.0.1:0",
 		Clock: o.Clock,
