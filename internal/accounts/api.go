@@ -103,11 +103,11 @@ func parseID(id string) (uuid.UUID, error) {
 }
 
 // monthOf reads a month of a request; empty is this month.
-func (s *service) monthOf(text string) (Month, error) {
+func (s *service) monthOf(text string) (civil.Month, error) {
 	if text == "" {
-		return MonthOf(civil.DateOf(s.clock.Now(), s.location())), nil
+		return civil.MonthOf(civil.DateOf(s.clock.Now(), s.location())), nil
 	}
-	m, err := ParseMonth(text)
+	m, err := parseMonth(text)
 	if err != nil {
 		return "", invalid("query.month", "write the month as YYYY-MM, within the years 2000 to 2999")
 	}

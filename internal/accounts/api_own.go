@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
+	"github.com/linli-io/linli/internal/civil"
 	"github.com/linli-io/linli/internal/host"
 	"github.com/linli-io/linli/internal/identity"
 )
@@ -95,7 +96,7 @@ type monthInput struct {
 
 type statementOutput struct {
 	Body struct {
-		Month        Month            `json:"month"`
+		Month        civil.Month      `json:"month"`
 		Before       int64            `json:"before" doc:"What was in the purse when the month began, in fen."`
 		After        int64            `json:"after" doc:"What was in it when the month ended, or is now, in fen."`
 		Transactions []APITransaction `json:"transactions"`
@@ -123,7 +124,7 @@ func (s *service) apiStatement(ctx context.Context, in *monthInput) (*statementO
 }
 
 // statement is a month of somebody's purse; an empty one of who has none.
-func (s *service) statement(ctx context.Context, person string, month Month) (Statement, error) {
+func (s *service) statement(ctx context.Context, person string, month civil.Month) (Statement, error) {
 	p, err := s.store.Purse(ctx, person)
 	if err != nil || p.ID == uuid.Nil {
 		return Statement{Month: month}, err

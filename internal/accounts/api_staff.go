@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/linli-io/linli/internal/civil"
 	"github.com/linli-io/linli/internal/host"
 	"github.com/linli-io/linli/internal/identity"
 )
@@ -174,7 +175,7 @@ type apiLedgerAccount struct {
 
 type ledgerOutput struct {
 	Body struct {
-		Month    Month              `json:"month"`
+		Month    civil.Month        `json:"month"`
 		Accounts []apiLedgerAccount `json:"accounts"`
 		Sum      int64              `json:"sum" doc:"Of all balances; 0 unless the ledger has a fault."`
 		Nobodys  int64              `json:"nobodys" doc:"What is in purses whose persons were deleted, in fen."`

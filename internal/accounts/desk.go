@@ -237,7 +237,7 @@ func (s *Store) PersonsOf(ctx context.Context, purses []uuid.UUID) (map[uuid.UUI
 
 // Statement is what happened to a purse in a month.
 type Statement struct {
-	Month Month
+	Month civil.Month
 	// Before and After are the balances at its beginning and end, in fen.
 	Before, After int64
 	Lines         []StatementLine
@@ -250,7 +250,7 @@ type StatementLine struct {
 }
 
 // Statement is what happened to a purse in a month, the latest first.
-func (s *Store) Statement(ctx context.Context, purse uuid.UUID, month Month) (Statement, error) {
+func (s *Store) Statement(ctx context.Context, purse uuid.UUID, month civil.Month) (Statement, error) {
 	st := Statement{Month: month}
 	account := PurseAccount(purse)
 	first, last := month.First().String(), month.Last().String()
@@ -276,7 +276,7 @@ func (s *Store) Statement(ctx context.Context, purse uuid.UUID, month Month) (St
 
 // FirstMonth is the month in which somebody's purse was opened, in a zone; empty
 // of who has none.
-func (s *Store) FirstMonth(ctx context.Context, person string, loc *time.Location) (Month, error) {
+func (s *Store) FirstMonth(ctx context.Context, person string, loc *time.Location) (civil.Month, error) {
 	var row purseRow
 	err := s.db.Reader().NewSelect().Model(&row).Where("person = ?", person).Scan(ctx)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -285,5 +285,5 @@ func (s *Store) FirstMonth(ctx context.Context, person string, loc *time.Locatio
 	if err != nil {
 		return "", fmt.Errorf("reading a purse: %w", err)
 	}
-	return MonthOf(civil.DateOf(time.Unix(row.OpenedAt, 0), loc)), nil
+	return civil.MonthOf(civil.DateOf(time.Unix(row.OpenedAt, 0), loc)), nil
 }

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/linli-io/linli/internal/civil"
 )
 
 // HoldState is what has become of a hold. Names are stable.
@@ -46,6 +48,8 @@ type Hold struct {
 	Captured, Subsidy int64
 	// Transaction is the one that took it; nil if nothing was.
 	Transaction uuid.UUID
+	// PostedOn is the day of Transaction, which Capture alone finds out.
+	PostedOn civil.Date
 }
 
 // maxHold is how long money is held at most.
@@ -149,6 +153,9 @@ type Taken struct {
 	Amount, Subsidy           int64
 	Refunded, RefundedSubsidy int64
 	Transaction               uuid.UUID
+	// PostedOn is the day of Transaction, which Sell alone finds out; zero if
+	// nothing had to be moved.
+	PostedOn civil.Date
 }
 
 // The names of what a service took.

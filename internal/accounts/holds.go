@@ -153,7 +153,8 @@ func (s *Store) Capture(ctx context.Context, a Act, service, id string, amount, 
 		h = before
 		due, refusal := before.capture(amount, subsidy, a.Now)
 		if !due {
-			return refusal, nil
+			h.PostedOn, err = postedOn(ctx, tx, before.Transaction)
+			return refusal, err
 		}
 		h.State, h.EndedAt, h.Captured, h.Subsidy = HoldCaptured, a.Now, amount, subsidy
 		// Released first: no account may hold more than it has.
@@ -166,7 +167,7 @@ func (s *Store) Capture(ctx context.Context, a Act, service, id string, amount, 
 			if err := post(ctx, tx, a, &t, once{caller: service, key: taken.Name}, earn(PurseAccount(h.Purse), service, amount, subsidy)); err != nil {
 				return nil, err
 			}
-			h.Transaction, taken.Transaction = t.ID, t.ID
+			h.Transaction, h.PostedOn, taken.Transaction = t.ID, t.Day, t.ID
 			if _, err := tx.NewUpdate().Model((*holdRow)(nil)).Set("transaction_id = ?", t.ID).Where("service = ? AND id = ?", service, id).Exec(ctx); err != nil {
 				return nil, fmt.Errorf("writing hold %s of %s: %w", id, service, err)
 			}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/linli-io/linli/internal/civil"
 	"github.com/linli-io/linli/internal/host"
 	"github.com/linli-io/linli/internal/identity"
 )
@@ -110,8 +111,18 @@ type internalHold struct {
 	State    HoldState `json:"state"`
 	Captured int64     `json:"captured,omitempty"`
 	Subsidy  int64     `json:"subsidy,omitempty"`
-	// Transaction is the one that took it.
+	// Transaction is the one that took it, PostedOn its day.
 	Transaction string `json:"transaction,omitempty"`
+	PostedOn    string `json:"postedOn,omitempty"`
+}
+
+// dayText writes the day on which something was posted, in the community's
+// zone; empty if nothing had to be.
+func dayText(d civil.Date) string {
+	if d == (civil.Date{}) {
+		return ""
+	}
+	return d.String()
 }
 
 func internalHoldOf(h Hold, err error) (any, error) {
@@ -119,7 +130,8 @@ func internalHoldOf(h Hold, err error) (any, error) {
 		return nil, err
 	}
 	return internalHold{
-		ID: h.ID, Revision: h.Revision, Amount: h.Amount, State: h.State, Captured: h.Captured, Subsidy: h.Subsidy, Transaction: textOf(h.Transaction),
+		ID: h.ID, Revision: h.Revision, Amount: h.Amount, State: h.State, Captured: h.Captured, Subsidy: h.Subsidy,
+		Transaction: textOf(h.Transaction), PostedOn: dayText(h.PostedOn),
 	}, nil
 }
 
@@ -178,7 +190,7 @@ func (s *service) putSale(r *http.Request, service string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"id": id, "amount": sold.Amount, "subsidy": sold.Subsidy, "transaction": textOf(sold.Transaction)}, nil
+	return map[string]any{"id": id, "amount": sold.Amount, "subsidy": sold.Subsidy, "transaction": textOf(sold.Transaction), "postedOn": dayText(sold.PostedOn)}, nil
 }
 
 func (s *service) putRefund(r *http.Request, service string) (any, error) {
@@ -197,7 +209,10 @@ func (s *service) putRefund(r *http.Request, service string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"id": back.ID, "of": back.Of, "amount": back.Amount, "subsidy": back.Subsidy, "to": back.To, "transaction": textOf(back.Transaction)}, nil
+	return map[string]any{
+		"id": back.ID, "of": back.Of, "amount": back.Amount, "subsidy": back.Subsidy, "to": back.To,
+		"transaction": textOf(back.Transaction), "postedOn": dayText(back.PostedOn),
+	}, nil
 }
 
 func (s *service) purseOfPerson(r *http.Request, _ string) (any, error) {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/uptrace/bun"
+
+	"github.com/linli-io/linli/internal/civil"
 )
 
 // AllPurses is the account by which a Ledger has all purses.
@@ -12,7 +14,7 @@ const AllPurses = "purse"
 
 // Ledger is a month of all accounts.
 type Ledger struct {
-	Month Month
+	Month civil.Month
 	// Accounts are in order of their names; all purses are one.
 	Accounts []LedgerAccount
 	// Nobodys is what is in purses whose persons were deleted, in fen.
@@ -43,7 +45,7 @@ func (l Ledger) Sum() LedgerAccount {
 }
 
 // Ledger is a month of all accounts. That it was looked at is audited.
-func (s *Store) Ledger(ctx context.Context, a Act, month Month) (Ledger, error) {
+func (s *Store) Ledger(ctx context.Context, a Act, month civil.Month) (Ledger, error) {
 	l := Ledger{Month: month}
 	first, last := month.First().String(), month.Last().String()
 	err := s.db.Reader().NewRaw(`SELECT CASE WHEN account LIKE ? THEN ? ELSE account END AS name,
@@ -76,7 +78,7 @@ const maxLines = 500_000
 
 // Lines are all postings of a month, in order of time. That they were taken
 // out is audited.
-func (s *Store) Lines(ctx context.Context, a Act, month Month) ([]LedgerLine, error) {
+func (s *Store) Lines(ctx context.Context, a Act, month civil.Month) ([]LedgerLine, error) {
 	all, err := transactionsIn(ctx, s.db.Reader(), func(q *bun.SelectQuery) *bun.SelectQuery {
 		return q.Where("t.day >= ? AND t.day <= ?", month.First().String(), month.Last().String()).Order("t.at", "t.id").Limit(maxLines)
 	})

@@ -343,7 +343,7 @@ func (m *machine) check(t *rapid.T) {
 		}
 		purses += p.Balance
 	}
-	l, err := m.s.Ledger(m.ctx, m.a, MonthOf(civil.DateOf(m.a.Now, shanghai)))
+	l, err := m.s.Ledger(m.ctx, m.a, civil.MonthOf(civil.DateOf(m.a.Now, shanghai)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -136,7 +136,7 @@ func lineText(v web.View, t Transaction) string {
 }
 
 // monthText is a month in the reader's words.
-func monthText(v web.View, m Month) string {
+func monthText(v web.View, m civil.Month) string {
 	first := m.First().Noon(v.Location)
 	if v.Lang == web.English {
 		return first.Format("January 2006")
@@ -145,32 +145,34 @@ func monthText(v web.View, m Month) string {
 }
 
 // thisMonth is the month of now in the community's zone.
-func (s *service) thisMonth() Month { return MonthOf(civil.DateOf(s.clock.Now(), s.location())) }
+func (s *service) thisMonth() civil.Month {
+	return civil.MonthOf(civil.DateOf(s.clock.Now(), s.location()))
+}
 
 // pageMonth is the month that a page's address names; this month if it names
 // none.
-func (s *service) pageMonth(r *http.Request) (Month, error) {
+func (s *service) pageMonth(r *http.Request) (civil.Month, error) {
 	text := r.URL.Query().Get("month")
 	if text == "" {
 		return s.thisMonth(), nil
 	}
-	return ParseMonth(text)
+	return parseMonth(text)
 }
 
-func monthAddress(path string, m Month) string {
+func monthAddress(path string, m civil.Month) string {
 	return path + "?" + url.Values{"month": {string(m)}}.Encode()
 }
 
 // monthBefore and monthAfter lead to the months beside one; there is none before
 // the first, if that is known, and none after the last.
-func monthBefore(v web.View, path string, m, first Month) web.Link {
+func monthBefore(v web.View, path string, m, first civil.Month) web.Link {
 	if m <= first {
 		return web.Link{}
 	}
 	return web.Link{Label: monthText(v, m.Add(-1)), Href: monthAddress(path, m.Add(-1))}
 }
 
-func monthAfter(v web.View, path string, m, last Month) web.Link {
+func monthAfter(v web.View, path string, m, last civil.Month) web.Link {
 	if m >= last {
 		return web.Link{}
 	}
@@ -239,7 +241,7 @@ type statementView struct {
 	web.View
 	Statement
 	// First is the month in which the purse was opened, This the one of now.
-	First, This Month
+	First, This civil.Month
 }
 
 func (s *service) statementPage(w http.ResponseWriter, r *http.Request) {

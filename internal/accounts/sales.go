@@ -87,7 +87,8 @@ func (s *Store) Sell(ctx context.Context, a Act, o SaleOrder) (t Taken, err erro
 			return refuse(RuleReused, "this id is that of another sale"), nil
 		}
 		if t = before; known {
-			return nil, nil
+			t.PostedOn, err = postedOn(ctx, tx, before.Transaction)
+			return nil, err
 		}
 		t = Taken{Service: o.Service, Name: name, Person: o.Person, Amount: o.Amount, Subsidy: o.Subsidy}
 		if o.Amount != 0 || o.Subsidy != 0 {
@@ -95,7 +96,7 @@ func (s *Store) Sell(ctx context.Context, a Act, o SaleOrder) (t Taken, err erro
 			if err := post(ctx, tx, a, &entry, once{caller: o.Service, key: name, request: request}, earn(AccountCash, o.Service, o.Amount, o.Subsidy)); err != nil {
 				return nil, err
 			}
-			t.Transaction = entry.ID
+			t.Transaction, t.PostedOn = entry.ID, entry.Day
 		}
 		return nil, insertTaken(ctx, tx, t, request)
 	})
@@ -115,8 +116,9 @@ type RefundOrder struct {
 // Refunded is what was given back.
 type Refunded struct {
 	RefundOrder
-	// Transaction is nil if nothing had to be moved.
+	// Transaction is nil if nothing had to be moved, PostedOn its day.
 	Transaction uuid.UUID
+	PostedOn    civil.Date
 }
 
 // Refund gives back some of what was taken, never more than that over all
@@ -135,7 +137,8 @@ func (s *Store) Refund(ctx context.Context, a Act, o RefundOrder) (r Refunded, e
 			if before.Request != request {
 				return refuse(RuleReused, "this id is that of another refund"), nil
 			}
-			return nil, nil
+			r.PostedOn, err = postedOn(ctx, tx, r.Transaction)
+			return nil, err
 		}
 		if !errors.Is(err, sql.ErrNoRows) {
 			return nil, fmt.Errorf("reading refund %s of %s: %w", o.ID, o.Service, err)
@@ -155,6 +158,9 @@ func (s *Store) Refund(ctx context.Context, a Act, o RefundOrder) (r Refunded, e
 		}
 		if r.Transaction, err = refund(ctx, tx, a, taken, o, request); err != nil {
 			return nil, err
+		}
+		if r.Transaction != uuid.Nil {
+			r.PostedOn = a.Today()
 		}
 		row := refundRow{Service: o.Service, ID: o.ID, TransactionID: pointerTo(r.Transaction), Request: request}
 		if _, err := tx.NewInsert().Model(&row).Exec(ctx); err != nil {
@@ -197,7 +203,7 @@ func refund(ctx context.Context, tx bun.Tx, a Act, taken Taken, o RefundOrder, r
 
 // Total is what a service has earned in a month, less what it gave back.
 type Total struct {
-	Month Month `json:"month"`
+	Month civil.Month `json:"month"`
 	// Revenue has the Subsidy in it; both are in fen.
 	Revenue      int64 `json:"revenue"`
 	Subsidy      int64 `json:"subsidy"`

@@ -345,7 +345,7 @@ func (s *service) nameAll(ctx context.Context, v *dayView) (err error) {
 type ledgerView struct {
 	desk
 	Ledger
-	This Month
+	This civil.Month
 }
 
 func (s *service) ledgerPage(w http.ResponseWriter, r *http.Request) {

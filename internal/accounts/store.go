@@ -206,6 +206,21 @@ func doneBefore(ctx context.Context, db bun.IDB, o once) (t Transaction, ok bool
 	return t, err == nil, err
 }
 
+// postedOn is the day under which a transaction was posted; zero of none.
+func postedOn(ctx context.Context, db bun.IDB, id uuid.UUID) (d civil.Date, err error) {
+	if id == uuid.Nil {
+		return d, nil
+	}
+	var day string
+	if err := db.NewSelect().Model((*transactionRow)(nil)).Column("day").Where("id = ?", id).Scan(ctx, &day); err != nil {
+		return d, fmt.Errorf("reading the day of transaction %s: %w", id, err)
+	}
+	if d, err = civil.ParseDate(day); err != nil {
+		return d, fmt.Errorf("transaction %s in the database: %w", id, err)
+	}
+	return d, nil
+}
+
 // post writes a transaction: its postings, and what they make of the balances.
 // It sets its ID, day and postings. The unused part of the transaction's purse
 // must suffice.

@@ -157,9 +157,9 @@ func TestHoldCaptureRelease(t *testing.T) {
 
 		_, err = s.Capture(ctx, a, "canteen", "1", 2_001, 0)
 		wantRefusal(t, err, RuleTooMuch)
-		for range 2 {
-			h = must[Hold](t)(s.Capture(ctx, a, "canteen", "1", 1_800, 400))
-			if h.State != HoldCaptured || h.Captured != 1_800 || h.Transaction == uuid.Nil {
+		for i := range 2 {
+			h = must[Hold](t)(s.Capture(ctx, a.later(time.Duration(i)*48*time.Hour), "canteen", "1", 1_800, 400))
+			if h.State != HoldCaptured || h.Captured != 1_800 || h.Transaction == uuid.Nil || h.PostedOn != a.Today() {
 				t.Errorf("captured %+v", h)
 			}
 			wantPurse(t, s, "li", 3_200, 0)
@@ -282,8 +282,8 @@ func TestSalesAndRefunds(t *testing.T) {
 	eachStore(t, func(t *testing.T, s *Store, _ *told) {
 		ctx, a := t.Context(), by("cook")
 		sale := SaleOrder{Service: "canteen", ID: "1", Amount: 1_200, Subsidy: 300, Person: "wang", About: "o1"}
-		for range 2 {
-			if sold := must[Taken](t)(s.Sell(ctx, a, sale)); sold.Transaction == uuid.Nil {
+		for i := range 2 {
+			if sold := must[Taken](t)(s.Sell(ctx, a.later(time.Duration(i)*48*time.Hour), sale)); sold.Transaction == uuid.Nil || sold.PostedOn != a.Today() {
 				t.Errorf("sold %+v", sold)
 			}
 		}
@@ -293,8 +293,10 @@ func TestSalesAndRefunds(t *testing.T) {
 		wantRefusal(t, err, RuleReused)
 
 		back := RefundOrder{Service: "canteen", ID: "r1", Of: "sales/1", Amount: 700, Subsidy: 300, To: ToPurse}
-		for range 2 {
-			must[Refunded](t)(s.Refund(ctx, a, back))
+		for i := range 2 {
+			if r := must[Refunded](t)(s.Refund(ctx, a.later(time.Duration(i)*48*time.Hour), back)); r.PostedOn != a.Today() {
+				t.Errorf("refunded %+v", r)
+			}
 		}
 		wantPurse(t, s, "wang", 700, 0)
 		_, err = s.Refund(ctx, a, RefundOrder{Service: "canteen", ID: "r2", Of: "sales/1", Amount: 501, To: ToCash})
@@ -444,7 +446,7 @@ func TestStatement(t *testing.T) {
 		if l := st.Lines[1]; l.Kind != KindCapture || l.Amount != -700 || l.Balance != 800 || l.Memo["zh-CN"] != "11月23日 午餐" {
 			t.Errorf("line %+v", l)
 		}
-		if first := must[Month](t)(s.FirstMonth(ctx, "li", shanghai)); first != "2026-10" {
+		if first := must[civil.Month](t)(s.FirstMonth(ctx, "li", shanghai)); first != "2026-10" {
 			t.Errorf("first month %s", first)
 		}
 		// Filled up and spent again, it is told again.

@@ -330,28 +330,48 @@ type subsidiesInput struct {
 }
 
 type apiSubsidy struct {
-	Month   string `json:"month" example:"2026-11"`
+	Month   string `json:"month" example:"2026-11" doc:"Of the days under which the ledger has it."`
 	Tier    string `json:"tier" doc:"Empty for those who paid all."`
-	Orders  int    `json:"orders"`
+	Orders  int    `json:"orders" doc:"How many were paid, less those whose money was given back."`
 	Total   int64  `json:"total" doc:"What the meals cost, in fen."`
 	Subsidy int64  `json:"subsidy" doc:"What of that the subsidy paid, in fen."`
 }
 
+type apiMonthCheck struct {
+	Month         string `json:"month" example:"2026-11"`
+	Total         int64  `json:"total" doc:"What the meals cost, in fen, over all tiers."`
+	Subsidy       int64  `json:"subsidy" doc:"What of that the subsidy paid, in fen."`
+	LedgerTotal   int64  `json:"ledgerTotal" doc:"What the ledger says that the canteen has earned."`
+	LedgerSubsidy int64  `json:"ledgerSubsidy" doc:"What the ledger says that the subsidy has paid."`
+}
+
 type subsidiesOutput struct {
 	Body struct {
-		Subsidies []apiSubsidy `json:"subsidies"`
+		Subsidies []apiSubsidy    `json:"subsidies"`
+		Months    []apiMonthCheck `json:"months" doc:"Each month held against the ledger. What differs is being entered at this moment, or a mistake."`
 	}
 }
 
 func (s *service) listSubsidies(ctx context.Context, in *subsidiesInput) (*subsidiesOutput, error) {
-	rows, err := s.store.Subsidies(ctx, in.From, in.To)
+	first, err := civil.ParseMonth(in.From)
+	if err != nil {
+		return nil, invalid("query.from", "write a month of the years 2000 to 2999 as YYYY-MM")
+	}
+	last, err := civil.ParseMonth(in.To)
+	if err != nil || last < first {
+		return nil, invalid("query.to", "write a month of the years 2000 to 2999 as YYYY-MM, not before the first")
+	}
+	rows, checks, err := s.checkedSubsidies(ctx, first, last)
 	if err != nil {
 		return nil, err
 	}
 	out := &subsidiesOutput{}
-	out.Body.Subsidies = []apiSubsidy{}
+	out.Body.Subsidies, out.Body.Months = []apiSubsidy{}, []apiMonthCheck{}
 	for _, row := range rows {
-		out.Body.Subsidies = append(out.Body.Subsidies, apiSubsidy(row))
+		out.Body.Subsidies = append(out.Body.Subsidies, apiSubsidy{string(row.Month), row.Tier, row.Orders, row.Total, row.Subsidy})
+	}
+	for _, c := range checks {
+		out.Body.Months = append(out.Body.Months, apiMonthCheck{string(c.Month), c.Total, c.Subsidy, c.LedgerTotal, c.LedgerSubsidy})
 	}
 	return out, nil
 }

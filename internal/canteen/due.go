@@ -93,12 +93,15 @@ func (s *Store) Tried(ctx context.Context, id uuid.UUID, now time.Time) error {
 	})
 }
 
-// Settled notes that a payment has come from one state to another. To say it
-// again is no error.
-func (s *Store) Settled(ctx context.Context, id uuid.UUID, from, to Money, now time.Time) (Order, error) {
+// Settled notes that a payment has come from one state to another, and counts
+// what was taken or given back. To say it again is no error, and counts nothing.
+func (s *Store) Settled(ctx context.Context, id uuid.UUID, from, to Money, on Posted, now time.Time) (Order, error) {
 	return s.act(ctx, Act{Reach: Reach{Staff: true}, ID: id, Now: now}, func(ctx context.Context, tx bun.Tx, o *Order) error {
 		if o.Money != from {
 			return nil
+		}
+		if err := posted(ctx, tx, o, to, on); err != nil {
+			return err
 		}
 		o.Money = to
 		if to == MoneyLost && o.State != StateCancelled {

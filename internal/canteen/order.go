@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/linli-io/linli/api/v1alpha1"
+	"github.com/linli-io/linli/internal/civil"
 	"github.com/linli-io/linli/internal/identity"
 )
 
@@ -100,6 +101,9 @@ type Order struct {
 	Standing uuid.UUID
 	// PaidAt is when it was paid at the counter.
 	PaidAt time.Time
+	// TakenOn is the day under which its money is among the takings; zero if it
+	// was not taken yet.
+	TakenOn civil.Date
 }
 
 // Rule is what an order may break. Names are stable.

@@ -48,6 +48,7 @@ type orderRow struct {
 	UpdatedAt int64
 	EndedAt   *int64
 	PaidAt    *int64
+	TakenOn   *string
 }
 
 func (r orderRow) order() (Order, error) {
@@ -62,6 +63,11 @@ func (r orderRow) order() (Order, error) {
 	}
 	if r.Standing != nil {
 		o.Standing = *r.Standing
+	}
+	if r.TakenOn != nil {
+		if o.TakenOn, err = civil.ParseDate(*r.TakenOn); err != nil {
+			return o, fmt.Errorf("order %s in the database: %w", r.ID, err)
+		}
 	}
 	o.Content = Content{Way: r.Way, Wish: r.Wish, Quote: Quote{Tier: r.Tier, Total: r.Total, Subsidy: r.Subsidy}}
 	if r.Next != nil {
@@ -83,6 +89,10 @@ func orderRowOf(o Order) (orderRow, error) {
 	}
 	if o.Standing != uuid.Nil {
 		r.Standing = &o.Standing
+	}
+	if o.TakenOn != (civil.Date{}) {
+		day := o.TakenOn.String()
+		r.TakenOn = &day
 	}
 	var err error
 	if r.Lines, err = asJSON(o.Lines); err != nil {

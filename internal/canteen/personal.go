@@ -32,7 +32,7 @@ var kept = []database.Retention{
 	{Table: "orders", Kept: database.KeptFor, For: orderRetention},
 	{Table: "idempotency", Kept: database.KeptFor, For: keyRetention},
 	{Table: "category_members", Kept: database.KeptWithPerson},
-	{Table: "past_orders", Kept: database.NotPersonal},
+	{Table: "takings", Kept: database.NotPersonal},
 	{Table: "canteens", Kept: database.NotPersonal},
 	{Table: "dishes", Kept: database.NotPersonal},
 	{Table: "photos", Kept: database.NotPersonal},
@@ -40,20 +40,14 @@ var kept = []database.Retention{
 	{Table: "items", Kept: database.NotPersonal},
 }
 
-// Erase removes orders that are past their retention, after what came of them
-// was added up, and idempotency keys that nobody will repeat. It returns how
+// Erase removes orders that are past their retention, of whose money nothing is
+// due any more, and idempotency keys that nobody will repeat. It returns how
 // many orders it removed.
 func (s *Store) Erase(ctx context.Context, now time.Time, loc *time.Location) (erased int64, err error) {
 	// The day of a meal ends at midnight; it is kept for all of the last day.
 	before := civil.DateOf(now.Add(-orderRetention), loc).String()
 	err = s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
 		if _, err := tx.NewDelete().Model((*idempotencyRow)(nil)).Where("created_at <= ?", now.Add(-keyRetention).Unix()).Exec(ctx); err != nil {
-			return err
-		}
-		past := subsidiesOf(tx).Where("day < ?", before)
-		if _, err := tx.NewRaw("INSERT INTO past_orders (month, tier, orders, total, subsidy) SELECT * FROM (?) AS past WHERE true "+
-			"ON CONFLICT (month, tier) DO UPDATE SET orders = past_orders.orders + EXCLUDED.orders, "+
-			"total = past_orders.total + EXCLUDED.total, subsidy = past_orders.subsidy + EXCLUDED.subsidy", past).Exec(ctx); err != nil {
 			return err
 		}
 		result, err := tx.NewDelete().Model((*orderRow)(nil)).Where("day < ?", before).
@@ -143,36 +137,3 @@ func (s *Store) Forget(ctx context.Context, person string, now time.Time) error 
 // errUnsettled means that a payment of the person is still due, after which
 // they can be forgotten.
 var errUnsettled = errors.New("a payment is still being settled")
-
-// SubsidyRow is what was subsidised for a tier in a month.
-type SubsidyRow struct {
-	// Month is YYYY-MM, of the days of the meals; Tier is empty for those who
-	// paid all.
-	Month, Tier string
-	Orders      int
-	// Total is what the meals cost, Subsidy what of that the subsidy paid, in
-	// fen.
-	Total, Subsidy int64
-}
-
-// subsidiesOf adds up, by month and tier, the orders whose money was taken and
-// that nothing happens to any more.
-func subsidiesOf(db bun.IDB) *bun.SelectQuery {
-	return db.NewSelect().Model((*orderRow)(nil)).
-		ColumnExpr("SUBSTR(day, 1, 7) AS month, tier, COUNT(*) AS orders, CAST(SUM(total) AS BIGINT) AS total, CAST(SUM(subsidy) AS BIGINT) AS subsidy").
-		Where("money IN (?)", bun.List([]Money{MoneyCaptured, MoneySold})).Where("state NOT IN (?)", bun.List([]State{StatePlacing})).
-		GroupExpr("1, 2")
-}
-
-// Subsidies are what was subsidised in the months from first to last, by tier.
-func (s *Store) Subsidies(ctx context.Context, first, last string) ([]SubsidyRow, error) {
-	var rows []SubsidyRow
-	now := subsidiesOf(s.db.Reader()).Where("day >= ? AND day <= ?", first+"-01", last+"-31")
-	err := s.db.Reader().NewRaw("SELECT month, tier, CAST(SUM(orders) AS BIGINT) AS orders, CAST(SUM(total) AS BIGINT) AS total, CAST(SUM(subsidy) AS BIGINT) AS subsidy FROM ("+
-		"SELECT * FROM (?) AS now UNION ALL SELECT month, tier, orders, total, subsidy FROM past_orders WHERE month >= ? AND month <= ?) AS every "+
-		"GROUP BY 1, 2 ORDER BY 1, 2", now, first, last).Scan(ctx, &rows)
-	if err != nil {
-		return nil, fmt.Errorf("adding up subsidies: %w", err)
-	}
-	return rows, nil
-}

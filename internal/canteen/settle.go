@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/linli-io/linli/api/v1alpha1"
+	"github.com/linli-io/linli/internal/civil"
 )
 
 // The purse is a service of its own: an order and its money cannot be written
@@ -117,7 +118,7 @@ func (s *service) step(ctx context.Context, o Order) (Order, error) {
 		o, _, err := s.hold(ctx, o)
 		return o, err
 	case MoneyCapture:
-		taken, err := s.till.capture(ctx, o)
+		on, taken, err := s.till.capture(ctx, o)
 		if err != nil {
 			return o, err
 		}
@@ -125,23 +126,24 @@ func (s *service) step(ctx context.Context, o Order) (Order, error) {
 		if !taken {
 			to = MoneyLost
 		}
-		return s.store.Settled(ctx, o.ID, o.Money, to, now)
+		return s.store.Settled(ctx, o.ID, o.Money, to, Posted{Taken: s.dayOf(on)}, now)
 	case MoneyRelease:
 		if err := s.till.release(ctx, o); err != nil {
 			return o, err
 		}
-		return s.store.Settled(ctx, o.ID, o.Money, MoneyReleased, now)
+		return s.store.Settled(ctx, o.ID, o.Money, MoneyReleased, Posted{}, now)
 	case MoneySale:
-		if err := s.till.sale(ctx, o, s.memo(o)); err != nil {
-			return o, err
-		}
-		return s.store.Settled(ctx, o.ID, o.Money, MoneySold, now)
-	case MoneyRefund:
-		to, err := s.refund(ctx, o)
+		on, err := s.till.sale(ctx, o, s.memo(o))
 		if err != nil {
 			return o, err
 		}
-		return s.store.Settled(ctx, o.ID, o.Money, to, now)
+		return s.store.Settled(ctx, o.ID, o.Money, MoneySold, Posted{Taken: s.dayOf(on)}, now)
+	case MoneyRefund:
+		to, on, err := s.refund(ctx, o)
+		if err != nil {
+			return o, err
+		}
+		return s.store.Settled(ctx, o.ID, o.Money, to, on, now)
 	}
 	return o, nil
 }
@@ -157,19 +159,32 @@ func (s *service) hold(ctx context.Context, o Order) (Order, bool, error) {
 }
 
 // refund has it entered that an order was paid, if that was not done yet, and
-// gives it back.
-func (s *service) refund(ctx context.Context, o Order) (Money, error) {
+// gives it back. The ledger is asked for the day of both: whether this order
+// knows that it was paid depends on what was stopped when.
+func (s *service) refund(ctx context.Context, o Order) (Money, Posted, error) {
+	of, to, taken := "sales", "Cash", true
+	var paid, back civil.Date
+	var err error
 	if !o.PaidAt.IsZero() {
-		if err := s.till.sale(ctx, o, s.memo(o)); err != nil {
-			return "", err
-		}
-		return MoneyRefunded, s.till.refund(ctx, o, "sales", "Cash")
+		paid, err = s.till.sale(ctx, o, s.memo(o))
+	} else {
+		of, to = "holds", "Purse"
+		paid, taken, err = s.till.capture(ctx, o)
 	}
-	taken, err := s.till.capture(ctx, o)
 	if err != nil || !taken {
-		return MoneyReleased, err
+		return MoneyReleased, Posted{}, err
 	}
-	return MoneyRefunded, s.till.refund(ctx, o, "holds", "Purse")
+	back, err = s.till.refund(ctx, o, of, to)
+	return MoneyRefunded, Posted{Taken: s.dayOf(paid), Returned: s.dayOf(back)}, err
+}
+
+// dayOf is the day under which the ledger has something; today if there was
+// nothing to enter, as of an order that costs nothing.
+func (s *service) dayOf(posted civil.Date) civil.Date {
+	if posted == (civil.Date{}) {
+		return s.today()
+	}
+	return posted
 }
 
 // holdUntil is until when the money of an order stays held at most.

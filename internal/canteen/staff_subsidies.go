@@ -1,17 +1,19 @@
 package canteen
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/a-h/templ"
 
 	"github.com/linli-io/linli/api/v1alpha1"
+	"github.com/linli-io/linli/internal/civil"
 	"github.com/linli-io/linli/internal/identity"
 	"github.com/linli-io/linli/internal/web"
 )
@@ -19,31 +21,32 @@ import (
 // subsidiesView is what was subsidised in some months.
 type subsidiesView struct {
 	desk
-	// From and To are the first and the last month, YYYY-MM.
-	From, To   string
-	Rows       []SubsidyRow
+	// From and To are the first and the last month, as they were typed.
+	From, To string
+	Rows     []SubsidyRow
+	// Checks hold each month against the ledger; Unchecked says that the ledger
+	// did not answer.
+	Checks     []MonthCheck
+	Unchecked  bool
 	Tiers      []v1alpha1.Tier
 	Categories []v1alpha1.Category
 	Mistakes   map[string]string
 }
-
-// monthLayout is a month as addresses and forms have it.
-const monthLayout = "2006-01"
 
 // subsidies prepares the report that an address asks for; without months it is
 // of this year until now.
 func (s *service) subsidies(r *http.Request) (v subsidiesView, err error) {
 	v.desk = s.desk(r, staffSubsidiesPath)
 	v.Tiers, v.Categories, v.Mistakes = s.spec().Tiers, s.spec().Categories, map[string]string{}
-	now := v.In(v.Now)
-	v.From, v.To = now.Format("2006")+"-01", now.Format(monthLayout)
+	this := civil.MonthOf(s.today())
+	v.From, v.To = string(this[:4])+"-01", string(this)
 	for field, month := range map[string]*string{"from": &v.From, "to": &v.To} {
 		text := typed(r.URL.Query(), field)
 		if text == "" {
 			continue
 		}
 		*month = text
-		if _, err := time.Parse(monthLayout, text); err != nil {
+		if _, err := civil.ParseMonth(text); err != nil {
 			v.Mistakes[field] = v.T("canteen.staff.wrong.month")
 		}
 	}
@@ -53,12 +56,33 @@ func (s *service) subsidies(r *http.Request) (v subsidiesView, err error) {
 	if len(v.Mistakes) > 0 {
 		return v, nil
 	}
-	v.Rows, err = s.store.Subsidies(r.Context(), v.From, v.To)
+	v.Rows, v.Checks, err = s.checkedSubsidies(r.Context(), civil.Month(v.From), civil.Month(v.To))
 	return v, err
+}
+
+// errUnchecked means that the ledger did not answer.
+var errUnchecked = errors.New("the ledger did not answer")
+
+// checkedSubsidies are what was subsidised, and what the ledger says of it. With
+// errUnchecked the first is there without the other.
+func (s *service) checkedSubsidies(ctx context.Context, first, last civil.Month) ([]SubsidyRow, []MonthCheck, error) {
+	rows, err := s.store.Subsidies(ctx, first, last)
+	if err != nil {
+		return nil, nil, err
+	}
+	ledger, err := s.till.months(ctx, first, last)
+	if err != nil {
+		return rows, nil, fmt.Errorf("%w: %w", errUnchecked, err)
+	}
+	return rows, compare(rows, ledger), nil
 }
 
 func (s *service) subsidiesPage(w http.ResponseWriter, r *http.Request) {
 	v, err := s.subsidies(r)
+	if v.Unchecked = errors.Is(err, errUnchecked); v.Unchecked {
+		s.log.WarnContext(r.Context(), "subsidies were not held against the ledger", "error", err.Error())
+		err = nil
+	}
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -70,7 +94,8 @@ func (s *service) subsidiesPage(w http.ResponseWriter, r *http.Request) {
 	s.pages.Render(w, r, status, subsidiesPage(v))
 }
 
-// subsidiesFile is the report as a file that spreadsheets open.
+// subsidiesFile is the report as a file that spreadsheets open: the tiers, and
+// beneath them the months as the ledger has them.
 func (s *service) subsidiesFile(w http.ResponseWriter, r *http.Request) {
 	v, err := s.subsidies(r)
 	if err == nil && len(v.Mistakes) > 0 {
@@ -85,7 +110,15 @@ func (s *service) subsidiesFile(w http.ResponseWriter, r *http.Request) {
 		v.T("canteen.staff.subsidyYuan"), v.T("canteen.staff.paidYuan"),
 	}}
 	for _, row := range v.Rows {
-		lines = append(lines, []string{row.Month, v.tierName(row.Tier), strconv.Itoa(row.Orders), yuan(row.Total), yuan(row.Subsidy), yuan(row.Total - row.Subsidy)})
+		lines = append(lines, []string{string(row.Month), v.tierName(row.Tier), strconv.Itoa(row.Orders), yuan(row.Total), yuan(row.Subsidy), yuan(row.Total - row.Subsidy)})
+	}
+	compared := []string{v.T("canteen.staff.month")}
+	for _, column := range v.compared() {
+		compared = append(compared, v.T("canteen.takings.inYuan", "What", column))
+	}
+	lines = append(lines, nil, compared)
+	for _, c := range v.Checks {
+		lines = append(lines, c.cells(yuan))
 	}
 	content, err := web.CSV(lines)
 	if err != nil {
@@ -137,9 +170,45 @@ func subsidiesTable(v subsidiesView) web.Table {
 		}
 	}
 	for _, row := range v.Rows {
-		t.Rows = append(t.Rows, cells(row.Month, v.tierName(row.Tier), row))
+		t.Rows = append(t.Rows, cells(string(row.Month), v.tierName(row.Tier), row))
 	}
 	t.Rows = append(t.Rows, cells(v.T("canteen.staff.sum"), "", v.total()))
+	return t
+}
+
+// cells are a month held against the ledger.
+func (c MonthCheck) cells(money func(fen int64) string) []string {
+	return []string{
+		string(c.Month), money(c.Total), money(c.LedgerTotal), money(c.Total - c.LedgerTotal),
+		money(c.Subsidy), money(c.LedgerSubsidy), money(c.Subsidy - c.LedgerSubsidy),
+	}
+}
+
+// agree says that no month differs from the ledger.
+func (v subsidiesView) agree() bool {
+	return !slices.ContainsFunc(v.Checks, func(c MonthCheck) bool { return !c.Agrees() })
+}
+
+// compared are what the columns of cells are called, after the month.
+func (v subsidiesView) compared() []string {
+	return []string{
+		v.T("canteen.takings.total"), v.T("canteen.takings.ledgerTotal"), v.T("canteen.takings.totalDifference"),
+		v.T("canteen.takings.subsidy"), v.T("canteen.takings.ledgerSubsidy"), v.T("canteen.takings.subsidyDifference"),
+	}
+}
+
+func checksTable(v subsidiesView) web.Table {
+	t := web.Table{Caption: v.T("canteen.takings.title"), Titled: true, Columns: []web.Column{{Label: v.T("canteen.staff.month"), Short: true}}}
+	for _, column := range v.compared() {
+		t.Columns = append(t.Columns, web.Column{Label: column, Number: true})
+	}
+	for _, c := range v.Checks {
+		var row []templ.Component
+		for _, text := range c.cells(v.Money) {
+			row = append(row, web.Text(text))
+		}
+		t.Rows = append(t.Rows, row)
+	}
 	return t
 }
 

@@ -1,10 +1,13 @@
 package canteen
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/uptrace/bun"
 
 	"github.com/linli-io/linli/api/v1alpha1"
 	"github.com/linli-io/linli/internal/host/hosttest"
@@ -24,13 +27,26 @@ func TestSubsidies(t *testing.T) {
 	})
 	paid(zhao)
 	s.guest("老吴", v1alpha1.WayEatIn, "") // has not paid
-	v.page("/canteen/staff/subsidies", "2026-11 原价（无补贴） 1 ¥18.00 ¥0.00 ¥18.00", "2026-11 80岁以上 1 ¥18.00 ¥9.00 ¥9.00", "合计 2 ¥36.00 ¥9.00 ¥27.00")
+	v.page("/canteen/staff/subsidies", "2026-11 原价（无补贴） 1 ¥18.00 ¥0.00 ¥18.00", "2026-11 80岁以上 1 ¥18.00 ¥9.00 ¥9.00", "合计 2 ¥36.00 ¥9.00 ¥27.00",
+		"每个月都与账本一致", "2026-11 ¥36.00 ¥36.00 ¥0.00 ¥9.00 ¥9.00 ¥0.00")
 	v.page("/canteen/staff/subsidies?from=2026-01&to=2026-10", "没有已付款的订单")
 	status, _, file := v.open("/canteen/staff/subsidies.csv?from=2026-11&to=2026-11", nil)
-	want := "\ufeff月份,优惠类别,订单数,原价合计（元）,补贴（元）,个人支付（元）\r\n2026-11,原价（无补贴）,1,18.00,0.00,18.00\r\n2026-11,80岁以上,1,18.00,9.00,9.00\r\n"
+	want := "\ufeff月份,优惠类别,订单数,原价合计（元）,补贴（元）,个人支付（元）\r\n2026-11,原价（无补贴）,1,18.00,0.00,18.00\r\n2026-11,80岁以上,1,18.00,9.00,9.00\r\n\r\n" +
+		"月份,本表原价合计（元）,账本收入（元）,收入差额（元）,本表补贴（元）,账本补贴（元）,补贴差额（元）\r\n2026-11,36.00,36.00,0.00,9.00,9.00,0.00\r\n"
 	if status != http.StatusOK || file != want {
 		t.Errorf("status %d, file %q", status, file)
 	}
+	// What was given back is taken off; what the ledger has beyond that shows.
+	s.api(cook, 200, "POST", "/staff/orders/"+zhao+"/cancel", nil)
+	v.hasNot(v.page("/canteen/staff/subsidies", "2026-11 ¥18.00 ¥18.00 ¥0.00 ¥0.00 ¥0.00 ¥0.00"), "80岁以上 0")
+	err := s.store.db.Write(t.Context(), func(ctx context.Context, tx bun.Tx) error {
+		_, err := tx.NewRaw("UPDATE takings SET total = total - 1").Exec(ctx)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.page("/canteen/staff/subsidies", "与账本有差额", "2026-11 ¥17.98 ¥18.00 -¥0.02 ¥0.00 ¥0.00 ¥0.00")
 	for _, query := range []string{"?from=soon", "?from=2026-11&to=2026-10"} {
 		if status, _, _ := v.open("/canteen/staff/subsidies"+query, nil); status != http.StatusUnprocessableEntity {
 			t.Errorf("%s: status %d", query, status)

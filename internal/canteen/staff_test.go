@@ -19,6 +19,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/linli-io/linli/api/v1alpha1"
+	"github.com/linli-io/linli/internal/accounts"
 	"github.com/linli-io/linli/internal/audit"
 	"github.com/linli-io/linli/internal/database"
 	"github.com/linli-io/linli/internal/host"
@@ -43,6 +44,8 @@ type site struct {
 	clock      *testclock.FakeClock
 	pork, rice string
 	db         *database.DB
+	// store writes beside the service.
+	store *Store
 }
 
 func startSite(t testing.TB) *site {
@@ -54,6 +57,7 @@ func startSite(t testing.TB) *site {
 	place := lakeside()
 	place.DeliveryEstates = []string{"zhanqian-huayuan"}
 	community := hosttest.Community()
+	community.Spec.Services.Accounts = &v1alpha1.Accounts{}
 	community.Spec.Services.Canteen = &v1alpha1.Canteen{
 		ManagedBy: v1alpha1.ManagedByCommunity, Canteens: []v1alpha1.CanteenPlace{place},
 		Categories: []v1alpha1.Category{{Name: "low-income", DisplayName: "低保户"}},
@@ -62,8 +66,12 @@ func startSite(t testing.TB) *site {
 			{Name: "low-income", DisplayName: "低保户", Category: "low-income", DiscountPercent: 30},
 		},
 	}
-	clock := testclock.NewFakeClock(moment(t, "2026-11-23T08:00:00+08:00"))
-	s := &site{t: t, clock: clock, Server: hosttest.Start(t, hosttest.Options{Services: []host.Service{service, ledger()}, Community: community, Clock: clock})}
+	s := &site{t: t, clock: testclock.NewFakeClock(moment(t, "2026-11-23T08:00:00+08:00"))}
+	service.Register = func(ctx context.Context, rt *host.Runtime) error {
+		s.store = NewStore(rt.DB)
+		return register(ctx, rt)
+	}
+	s.Server = hosttest.Start(t, hosttest.Options{Services: []host.Service{service, must[host.Service](t)(accounts.Service())}, Community: community, Clock: s.clock})
 	existing := must[*database.Existing](t)(database.ReadDirectory(s.DataDir))
 	t.Cleanup(func() { existing.Close() })
 	s.db = must[*database.DB](t)(existing.Open(Name))
@@ -74,17 +82,6 @@ func startSite(t testing.TB) *site {
 		{"dish": s.pork, "stock": 20, "maxPerOrder": 3}, {"dish": s.rice, "stock": 100},
 	}})
 	return s
-}
-
-// ledger answers for the service of accounts: it takes what is paid at the
-// counter. The two are tested together with the whole.
-func ledger() host.Service {
-	return host.Service{Name: "accounts", Register: func(_ context.Context, rt *host.Runtime) error {
-		rt.Mux.Handle("POST /accounts/internal/v1/sales/{id}", rt.Identity.RequireService(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			_, _ = io.WriteString(w, "{}") // within the process
-		})))
-		return nil
-	}}
 }
 
 // api calls the API and returns the ID in the answer, if there is one.

@@ -115,6 +115,14 @@ func (w world) wanted(t testing.TB, eater string, payment Payment, pork, rice in
 	}
 }
 
+// mustKeep writes an order as it is given.
+func (w world) mustKeep(t testing.TB, o Order) {
+	t.Helper()
+	if err := w.db.Write(t.Context(), func(ctx context.Context, tx bun.Tx) error { return keep(ctx, tx, o) }); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func (w world) mustPlace(t testing.TB, want Wanted) Order {
 	t.Helper()
 	o, _, err := w.Place(t.Context(), want)
@@ -205,7 +213,7 @@ func TestPlaceAndPay(t *testing.T) {
 		if len(due) != 1 || due[0].Money != MoneyCapture {
 			t.Fatalf("due after the cut-off: %+v", due)
 		}
-		must[Order](t)(w.Settled(ctx, o.ID, MoneyCapture, MoneyCaptured, now))
+		must[Order](t)(w.Settled(ctx, o.ID, MoneyCapture, MoneyCaptured, Posted{Taken: date(t, "2026-11-23")}, now))
 		rows := must[[]SubsidyRow](t)(w.Subsidies(ctx, "2026-11", "2026-11"))
 		if want := (SubsidyRow{"2026-11", "over-80", 1, 3800, 1900}); len(rows) != 1 || rows[0] != want {
 			t.Errorf("subsidies %+v, want %+v", rows, want)
@@ -466,7 +474,7 @@ func TestForget(t *testing.T) {
 		if err := w.Forget(ctx, "wang", now); !errors.Is(err, errUnsettled) {
 			t.Errorf("forgotten while money is held: %v", err)
 		}
-		must[Order](t)(w.Settled(ctx, o.ID, MoneyRelease, MoneyReleased, now))
+		must[Order](t)(w.Settled(ctx, o.ID, MoneyRelease, MoneyReleased, Posted{}, now))
 		for range 2 {
 			if err := w.Forget(ctx, "wang", now); err != nil {
 				t.Fatal(err)
@@ -493,7 +501,7 @@ func TestErase(t *testing.T) {
 		if n := must[int64](t)(w.Erase(ctx, end, shanghai)); n != 0 {
 			t.Errorf("%d erased while a payment is due", n)
 		}
-		must[Order](t)(w.Settled(ctx, o.ID, MoneySale, MoneySold, end))
+		must[Order](t)(w.Settled(ctx, o.ID, MoneySale, MoneySold, Posted{Taken: date(t, "2026-11-23")}, end))
 		if n := must[int64](t)(w.Erase(ctx, end.Add(-time.Second), shanghai)); n != 0 {
 			t.Errorf("%d erased on the last day", n)
 		}

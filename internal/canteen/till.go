@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/linli-io/linli/internal/civil"
 )
 
 // till asks the service of accounts, under IDs of the orders, so that asking
@@ -81,18 +83,39 @@ func (t till) hold(ctx context.Context, o Order, memo map[string]string, until t
 	return false, fmt.Errorf("holding the money of order %s: refused: %s", o.ID, rule)
 }
 
-// capture takes what is held; false if nothing is held any more.
-func (t till) capture(ctx context.Context, o Order) (bool, error) {
-	status, rule, err := t.ask(ctx, http.MethodPost, "holds/"+o.ID.String()+"/capture", map[string]any{"amount": o.Pays(), "subsidy": o.Subsidy}, nil)
+// entry is what the service of accounts says of an entry of the ledger.
+type entry struct {
+	// PostedOn is its day; empty if nothing had to be entered. It stays the same
+	// however often it is asked for.
+	PostedOn string
+}
+
+func (e entry) day() (civil.Date, error) {
+	if e.PostedOn == "" {
+		return civil.Date{}, nil
+	}
+	d, err := civil.ParseDate(e.PostedOn)
+	if err != nil {
+		return d, fmt.Errorf("asking the purse: postedOn: %w", err)
+	}
+	return d, nil
+}
+
+// capture takes what is held, and returns the day on which that was entered;
+// false if nothing is held any more.
+func (t till) capture(ctx context.Context, o Order) (on civil.Date, taken bool, err error) {
+	var e entry
+	status, rule, err := t.ask(ctx, http.MethodPost, "holds/"+o.ID.String()+"/capture", map[string]any{"amount": o.Pays(), "subsidy": o.Subsidy}, &e)
 	switch {
 	case err != nil:
-		return false, err
+		return on, false, err
 	case status == http.StatusOK:
-		return true, nil
+		on, err = e.day()
+		return on, true, err
 	case rule == ruleNotHeld:
-		return false, nil
+		return on, false, nil
 	}
-	return false, fmt.Errorf("taking the money of order %s: refused: %s", o.ID, rule)
+	return on, false, fmt.Errorf("taking the money of order %s: refused: %s", o.ID, rule)
 }
 
 // release gives free what is held.
@@ -104,30 +127,51 @@ func (t till) release(ctx context.Context, o Order) error {
 	return err
 }
 
-// sale enters what was paid at the counter.
-func (t till) sale(ctx context.Context, o Order, memo map[string]string) error {
+// sale enters what was paid at the counter, and returns the day of it.
+func (t till) sale(ctx context.Context, o Order, memo map[string]string) (on civil.Date, err error) {
 	person := o.Eater
 	if isGuest(person) {
 		person = ""
 	}
+	var e entry
 	status, rule, err := t.ask(ctx, http.MethodPost, "sales/"+o.ID.String(), map[string]any{
 		"amount": o.Pays(), "subsidy": o.Subsidy, "person": person, "actor": o.OrderedBy, "about": o.ID.String(), "memo": memo,
-	}, nil)
-	if err == nil && status != http.StatusOK {
-		err = fmt.Errorf("entering the sale of order %s: refused: %s", o.ID, rule)
+	}, &e)
+	if err != nil {
+		return on, err
 	}
-	return err
+	if status != http.StatusOK {
+		return on, fmt.Errorf("entering the sale of order %s: refused: %s", o.ID, rule)
+	}
+	return e.day()
 }
 
-// refund gives back what was taken: to the purse, or at the counter.
-func (t till) refund(ctx context.Context, o Order, of, to string) error {
+// refund gives back what was taken, to the purse or at the counter, and returns
+// the day on which that was entered.
+func (t till) refund(ctx context.Context, o Order, of, to string) (on civil.Date, err error) {
+	var e entry
 	status, rule, err := t.ask(ctx, http.MethodPost, "refunds/"+o.ID.String(), map[string]any{
 		"of": of + "/" + o.ID.String(), "amount": o.Pays(), "subsidy": o.Subsidy, "to": to,
-	}, nil)
-	if err == nil && status != http.StatusOK {
-		err = fmt.Errorf("giving back the money of order %s: refused: %s", o.ID, rule)
+	}, &e)
+	if err != nil {
+		return on, err
 	}
-	return err
+	if status != http.StatusOK {
+		return on, fmt.Errorf("giving back the money of order %s: refused: %s", o.ID, rule)
+	}
+	return e.day()
+}
+
+// months are what the ledger says that the canteen has earned, less what it
+// gave back, by the month of posting.
+func (t till) months(ctx context.Context, first, last civil.Month) ([]ledgerMonth, error) {
+	var totals struct{ Months []ledgerMonth }
+	query := url.Values{"from": {first.First().String()}, "to": {last.Last().String()}}
+	status, rule, err := t.ask(ctx, http.MethodGet, "totals?"+query.Encode(), nil, &totals)
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("asking for the ledger's totals: refused: %s", rule)
+	}
+	return totals.Months, err
 }
 
 // purse is what somebody has to spend, in fen.

@@ -49,3 +49,24 @@ func TestWeek(t *testing.T) {
 		}
 	}
 }
+
+func TestMonth(t *testing.T) {
+	for _, c := range []struct{ day, month, first, last, next, before string }{
+		{"2026-11-23", "2026-11", "2026-11-01", "2026-11-30", "2026-12", "2026-10"},
+		{"2026-12-31", "2026-12", "2026-12-01", "2026-12-31", "2027-01", "2026-11"},
+		{"2028-02-29", "2028-02", "2028-02-01", "2028-02-29", "2028-03", "2028-01"},
+	} {
+		m := MonthOf(date(t, c.day))
+		if string(m) != c.month || m.First().String() != c.first || m.Last().String() != c.last || string(m.Add(1)) != c.next || string(m.Add(-1)) != c.before {
+			t.Errorf("%s: %s, %s to %s, %s, %s", c.day, m, m.First(), m.Last(), m.Add(1), m.Add(-1))
+		}
+	}
+	for _, text := range []string{"", "2026", "2026-13", "2026-1", "1999-12", "3000-01", "soon"} {
+		if m, err := ParseMonth(text); err == nil {
+			t.Errorf("%q was read as %s", text, m)
+		}
+	}
+	if m, err := ParseMonth("2026-01"); err != nil || m != "2026-01" {
+		t.Errorf("2026-01: %s, %v", m, err)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/linli-io/linli/api/v1alpha1"
+	"github.com/linli-io/linli/internal/civil"
 	"github.com/linli-io/linli/internal/database/databasetest"
 	"github.com/linli-io/linli/internal/host/hosttest"
 	"github.com/linli-io/linli/internal/identity/identitytest"
@@ -41,11 +43,30 @@ func tiers() []v1alpha1.Tier {
 	}
 }
 
-// startKitchen runs the services on Monday at seven. The order of lunch ends at
-// nine.
-func startKitchen(t *testing.T, databaseDir string) *kitchen {
+// eachKitchen has f test the services on each engine, from a day at seven on.
+// Lunch can be ordered until nine, breakfast until eight in the evening before.
+func eachKitchen(t *testing.T, year int, month time.Month, day int, f func(t *testing.T, k *kitchen)) {
 	t.Helper()
-	k := &kitchen{clock: testclock.NewFakeClock(time.Date(2026, 11, 22, 23, 0, 0, 0, time.UTC)), ids: map[string]string{}}
+	for _, engine := range []string{"sqlite", "postgres"} {
+		t.Run(engine, func(t *testing.T) {
+			dir := ""
+			if engine == "postgres" {
+				dir = t.TempDir()
+				if err := os.WriteFile(filepath.Join(dir, "dsn"), []byte(databasetest.Postgres(t)), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			f(t, startKitchen(t, dir, time.Date(year, month, day, 7, 0, 0, 0, kitchenZone)))
+		})
+	}
+}
+
+// kitchenZone is that of the community.
+var kitchenZone = time.FixedZone("", 8*3600)
+
+func startKitchen(t *testing.T, databaseDir string, now time.Time) *kitchen {
+	t.Helper()
+	k := &kitchen{clock: testclock.NewFakeClock(now), ids: map[string]string{}}
 	services, err := openServices([]string{"portal", "canteen", "accounts", "messages"})
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +77,10 @@ func startKitchen(t *testing.T, databaseDir string) *kitchen {
 		ManagedBy: v1alpha1.ManagedByManifest, Tiers: tiers(),
 		Canteens: []v1alpha1.CanteenPlace{{
 			Name: "lakeside", DisplayName: "湖畔食堂", MaxPortions: 6,
-			Meals: []v1alpha1.Meal{{Name: "lunch", DisplayName: "午餐", From: "11:00", To: "12:30", CutOff: "09:00", Ways: []v1alpha1.Way{v1alpha1.WayEatIn, v1alpha1.WayPickUp}}},
+			Meals: []v1alpha1.Meal{
+				{Name: "lunch", DisplayName: "午餐", From: "11:00", To: "12:30", CutOff: "09:00", Ways: []v1alpha1.Way{v1alpha1.WayEatIn, v1alpha1.WayPickUp}},
+				{Name: "breakfast", DisplayName: "早餐", From: "07:00", To: "09:00", CutOff: "20:00", CutOffDaysBefore: 1, Ways: []v1alpha1.Way{v1alpha1.WayEatIn, v1alpha1.WayPickUp}},
+			},
 		}},
 	}
 	k.Server = hosttest.Start(t, hosttest.Options{Services: services, Community: community, Clock: k.clock, DatabaseDir: databaseDir, Log: io.Discard})
@@ -128,24 +152,65 @@ func (k *kitchen) purse(t testing.TB, account string) (p purse) {
 type ledger struct {
 	Sum      int64
 	Accounts []struct {
-		Account string
-		After   int64
+		Account     string
+		Plus, Minus int64
 	}
 }
 
+// of is what was posted to an account within the month.
 func (l ledger) of(account string) int64 {
 	for _, a := range l.Accounts {
 		if a.Account == account {
-			return a.After
+			return a.Plus + a.Minus
 		}
 	}
 	return 0
 }
 
-func (k *kitchen) ledger(t testing.TB) (l ledger) {
+func (k *kitchen) ledger(t testing.TB, month string) (l ledger) {
 	t.Helper()
-	k.must(t, "zhou-jianguo", "GET", "/accounts/api/v1/staff/ledger?month="+k.clock.Now().Format("2006-01"), nil, &l)
+	k.must(t, "zhou-jianguo", "GET", "/accounts/api/v1/staff/ledger?month="+month, nil, &l)
 	return l
+}
+
+// report is what the canteen says of subsidies.
+type report struct {
+	Subsidies []struct {
+		Month, Tier            string
+		Orders, Total, Subsidy int64
+	}
+	Months []struct {
+		Month                                      string
+		Total, Subsidy, LedgerTotal, LedgerSubsidy int64
+	}
+}
+
+// report is that of some months, and what of it is not, month by month, what
+// the ledger has.
+func (k *kitchen) report(t testing.TB, first, last string) (r report, differs string) {
+	t.Helper()
+	k.must(t, "zhou-jianguo", "GET", "/canteen/api/v1/staff/subsidies?from="+first+"&to="+last, nil, &r)
+	for at := civil.Month(first); at <= civil.Month(last); at = at.Add(1) {
+		month, l := string(at), k.ledger(t, string(at))
+		if l.Sum != 0 {
+			t.Fatalf("the ledger of %s adds up to %d", month, l.Sum)
+		}
+		var total, subsidy int64
+		for _, row := range r.Subsidies {
+			if row.Month == month {
+				total, subsidy = total+row.Total, subsidy+row.Subsidy
+			}
+		}
+		if total != l.of("revenue/canteen") || subsidy != -l.of("subsidy/canteen") {
+			differs = fmt.Sprintf("of %s the canteen says %d with %d of subsidies, the ledger %d with %d", month, total, subsidy, l.of("revenue/canteen"), -l.of("subsidy/canteen"))
+		}
+	}
+	for _, m := range r.Months {
+		if m.Total != m.LedgerTotal || m.Subsidy != m.LedgerSubsidy {
+			differs = fmt.Sprintf("the report itself says that it differs: %+v", m)
+		}
+	}
+	return r, differs
 }
 
 type meal struct {
@@ -161,27 +226,86 @@ type meal struct {
 // TestCanteenAndPurse: any sequence of what residents, the counter, the kitchen
 // and time do keeps every stock and every purse from falling below nothing and
 // the ledger balanced; in the end nothing is held, and the subsidy report is
-// what the ledger has and what meals cost beyond what was paid.
+// month by month what the ledger has. The days go over the end of a month.
 func TestCanteenAndPurse(t *testing.T) {
-	for _, engine := range []string{"sqlite", "postgres"} {
-		t.Run(engine, func(t *testing.T) {
-			dir := ""
-			if engine == "postgres" {
-				dir = t.TempDir()
-				if err := os.WriteFile(filepath.Join(dir, "dsn"), []byte(databasetest.Postgres(t)), 0o600); err != nil {
-					t.Fatal(err)
-				}
+	eachKitchen(t, 2026, time.November, 28, func(t *testing.T, k *kitchen) {
+		// A day is some two hundred requests.
+		if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
+			if err := f.Value.Set("6"); err != nil {
+				t.Fatal(err)
 			}
-			k := startKitchen(t, dir)
-			// A day is some two hundred requests.
-			if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
-				if err := f.Value.Set("6"); err != nil {
-					t.Fatal(err)
-				}
-				defer f.Value.Set(f.DefValue) //nolint:errcheck // it was that before
-			}
-			rapid.Check(t, func(r *rapid.T) { k.day(t, r) })
-		})
+			defer f.Value.Set(f.DefValue) //nolint:errcheck // it was that before
+		}
+		rapid.Check(t, func(r *rapid.T) { k.day(t, r) })
+	})
+}
+
+// TestMonths: a meal counts in the month in which it was paid, not in that of
+// the meal, and what is given back is taken off in the month of that: what was
+// reported of a month stays so.
+func TestMonths(t *testing.T) {
+	eachKitchen(t, 2026, time.October, 31, func(t *testing.T, k *kitchen) {
+		k.must(t, "ma-xiuying", "PUT", "/canteen/api/v1/staff/menus/lakeside/2026-11-01/breakfast", map[string]any{"published": true, "items": []any{
+			map[string]any{"dish": k.pork, "stock": 10},
+		}}, nil)
+		order := func(by, path, eater, payment string) (o meal) {
+			k.must(t, by, "POST", "/canteen/api/v1"+path, map[string]any{
+				"canteen": "lakeside", "date": "2026-11-01", "meal": "breakfast", "way": "EatIn", "person": k.ids[eater], "payment": payment,
+				"lines": []any{map[string]any{"dish": k.pork, "portions": 1}},
+			}, &o)
+			return o
+		}
+		staff := func(o meal, what string) {
+			k.must(t, "ma-xiuying", "POST", "/canteen/api/v1/staff/orders/"+o.ID+"/"+what, nil, nil)
+		}
+		at := func(month time.Month, day, hour int) {
+			k.clock.SetTime(time.Date(2026, month, day, hour, 0, 0, 0, kitchenZone))
+		}
+		k.must(t, "sun-li", "POST", "/accounts/api/v1/staff/top-ups", map[string]any{"person": k.ids["wang-guihua"], "amount": 9000}, nil)
+		wang := order("wang-guihua", "/orders", "wang-guihua", "Purse")
+		li := order("ma-xiuying", "/staff/orders", "li-qiang", "Counter")
+		zhao := order("ma-xiuying", "/staff/orders", "zhao-changshun", "Counter")
+		if wang.Subsidy == 0 || li.Subsidy != 0 {
+			t.Fatalf("%+v, %+v", wang, li)
+		}
+		staff(zhao, "pay") // pays at once, in October
+		at(time.October, 31, 20)
+		k.agrees(t, "2026-10 "+wang.Tier+" 1 1800, 2026-10 "+zhao.Tier+" 1 1800")
+		at(time.November, 1, 8)
+		staff(li, "pay")
+		staff(li, "serve")
+		staff(wang, "serve")
+		k.agrees(t, "2026-10 "+wang.Tier+" 1 1800, 2026-10 "+zhao.Tier+" 1 1800, 2026-11  1 1800")
+		at(time.December, 2, 10)
+		staff(wang, "unserve") // somebody else had it
+		staff(wang, "cancel")
+		k.agrees(t, "2026-10 "+wang.Tier+" 1 1800, 2026-10 "+zhao.Tier+" 1 1800, 2026-11  1 1800, 2026-12 "+wang.Tier+" -1 -1800")
+		if p := k.purse(t, "wang-guihua"); p.Balance != 9000 || p.Held != 0 {
+			t.Errorf("what was given back: %+v", p)
+		}
+	})
+}
+
+// agrees waits until the report of the year's last months is that, and the same
+// as the ledger.
+func (k *kitchen) agrees(t *testing.T, want string) {
+	t.Helper()
+	for over := time.Now().Add(30 * time.Second); ; {
+		k.clock.Step(10 * time.Second)
+		r, differs := k.report(t, "2026-10", "2026-12")
+		var rows []string
+		for _, row := range r.Subsidies {
+			rows = append(rows, fmt.Sprint(row.Month, " ", row.Tier, " ", row.Orders, " ", row.Total))
+		}
+		if got := strings.Join(rows, ", "); got != want {
+			differs = fmt.Sprintf("%s, want %s", got, want)
+		}
+		if differs == "" {
+			return
+		}
+		if time.Now().After(over) {
+			t.Fatal(differs)
+		}
 	}
 }
 
@@ -192,8 +316,7 @@ var eaters = []struct{ eater, by string }{
 
 // day is a day of the canteen, in any order.
 func (k *kitchen) day(t *testing.T, r *rapid.T) {
-	loc := time.FixedZone("", 8*3600)
-	date := k.clock.Now().In(loc).Format(time.DateOnly)
+	date := k.clock.Now().In(kitchenZone).Format(time.DateOnly)
 	const stock = 5
 	k.must(t, "ma-xiuying", "PUT", "/canteen/api/v1/staff/menus/lakeside/"+date+"/lunch", map[string]any{"published": true, "items": []any{
 		map[string]any{"dish": k.pork, "stock": stock}, map[string]any{"dish": k.rice, "stock": 1000},
@@ -269,8 +392,8 @@ func (k *kitchen) day(t *testing.T, r *rapid.T) {
 	r.Repeat(actions)
 	k.settled(t, date)
 	// The next day begins at seven.
-	now := k.clock.Now().In(loc)
-	k.clock.SetTime(time.Date(now.Year(), now.Month(), now.Day()+1, 7, 0, 0, 0, loc))
+	now := k.clock.Now().In(kitchenZone)
+	k.clock.SetTime(time.Date(now.Year(), now.Month(), now.Day()+1, 7, 0, 0, 0, kitchenZone))
 }
 
 func (k *kitchen) left(t testing.TB, date string) int {
@@ -312,29 +435,14 @@ func (k *kitchen) ordered(t testing.TB, date string) (n int) {
 // canteen says of subsidies with what the ledger has.
 func (k *kitchen) settled(t *testing.T, date string) {
 	t.Helper()
-	var report struct {
-		Subsidies []struct{ Total, Subsidy int64 }
-	}
 	differs := ""
 	for over := time.Now().Add(30 * time.Second); ; {
 		k.clock.Step(time.Minute)
-		differs = ""
+		_, differs = k.report(t, "2026-11", "2026-12")
 		for _, who := range []string{"wang-guihua", "li-qiang", "zhao-changshun", "chen-yutong"} {
 			if p := k.purse(t, who); k.after(date, "09:10") && p.Held != 0 {
 				differs = fmt.Sprintf("the purse of %s still holds %d", who, p.Held)
 			}
-		}
-		l := k.ledger(t)
-		k.must(t, "zhou-jianguo", "GET", "/canteen/api/v1/staff/subsidies?from=2026-01&to=2999-12", nil, &report)
-		var total, subsidy int64
-		for _, row := range report.Subsidies {
-			total, subsidy = total+row.Total, subsidy+row.Subsidy
-		}
-		if l.Sum != 0 {
-			t.Fatalf("the ledger adds up to %d", l.Sum)
-		}
-		if total != l.of("revenue/canteen") || subsidy != -l.of("subsidy/canteen") {
-			differs = fmt.Sprintf("the canteen says %d with %d of subsidies, the ledger %d with %d", total, subsidy, l.of("revenue/canteen"), -l.of("subsidy/canteen"))
 		}
 		if differs == "" && k.after(date, "09:10") {
 			return
@@ -347,6 +455,6 @@ func (k *kitchen) settled(t *testing.T, date string) {
 
 // after reports whether it is later than a time of a day.
 func (k *kitchen) after(date, clock string) bool {
-	now := k.clock.Now().In(time.FixedZone("", 8*3600)).Format("2006-01-02 15:04")
+	now := k.clock.Now().In(kitchenZone).Format("2006-01-02 15:04")
 	return now > date+" "+clock
 }

@@ -1,0 +1,28 @@
+-- +goose Up
+-- What meals brought in, less what was given back, by the day under which the
+-- ledger has it; subsidies by tier, of nobody in particular.
+CREATE TABLE takings (
+    day     TEXT    NOT NULL,
+    tier    TEXT    NOT NULL,
+    orders  INTEGER NOT NULL,
+    total   INTEGER NOT NULL,
+    subsidy INTEGER NOT NULL,
+    PRIMARY KEY (day, tier)
+) STRICT, WITHOUT ROWID;
+
+-- The day under which an order's money is among the takings.
+ALTER TABLE orders ADD COLUMN taken_on TEXT;
+
+DROP TABLE past_orders;
+
+-- +goose Down
+CREATE TABLE past_orders (
+    month   TEXT    NOT NULL,
+    tier    TEXT    NOT NULL,
+    orders  INTEGER NOT NULL,
+    total   INTEGER NOT NULL,
+    subsidy INTEGER NOT NULL,
+    PRIMARY KEY (month, tier)
+) STRICT, WITHOUT ROWID;
+ALTER TABLE orders DROP COLUMN taken_on;
+DROP TABLE takings;
