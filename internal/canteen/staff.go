@@ -54,8 +54,8 @@ const sittingPattern = "{canteen}/{date}/{meal}"
 func (s *service) staffRoutes() []staffRoute {
 	return []staffRoute{
 		{inCanteen, "GET " + staffPath + "{$}", s.glancePage},
-		{kitchen, "GET " + staffMealsPath + sittingPattern, s.mealPage},
-		{kitchen, "GET " + staffMealsPath + sittingPattern + "/print", s.printPage},
+		{counter, "GET " + staffMealsPath + sittingPattern, s.mealPage},
+		{counter, "GET " + staffMealsPath + sittingPattern + "/print", s.printPage},
 		{counter, "GET " + staffOrdersPath + "{id}", s.staffOrderPage},
 		{counter, "POST " + staffOrdersPath + "{id}/serve", s.tick("served", s.store.Serve)},
 		{counter, "POST " + staffOrdersPath + "{id}/unserve", s.tick("unserved", s.store.Unserve)},

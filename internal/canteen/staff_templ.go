@@ -625,7 +625,7 @@ func glanceMealCard(p glanceView, m glanceMeal, day int) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if p.Kitchen() && m.Menu.Version > 0 {
+		if p.Counter() && m.Menu.Version > 0 {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 43, "<a class=\"button\" href=\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
