@@ -232,6 +232,9 @@ func productionTable(v mealView) web.Table {
 	}
 	t.Columns = append(t.Columns, web.Column{Label: v.T("canteen.staff.allergens")})
 	for _, d := range v.Dishes {
+		if d.Portions == 0 {
+			continue // they are named beneath: what is to be cooked fits a phone then
+		}
 		row := []templ.Component{dishTitle(v.View, d.Dish), portions(d.Portions)}
 		for _, way := range split {
 			row = append(row, number(d.ByWay[way]))
@@ -239,6 +242,17 @@ func productionTable(v mealView) web.Table {
 		t.Rows = append(t.Rows, append(row, web.Text(allergenText(v.View, d.Dish))))
 	}
 	return t
+}
+
+// unordered names the dishes of which nobody has ordered any.
+func unordered(v mealView) string {
+	var names []string
+	for _, d := range v.Dishes {
+		if d.Portions == 0 {
+			names = append(names, dishName(v.View, d.Dish))
+		}
+	}
+	return joined(v.View, names)
 }
 
 // handOutTable is a list to tick off with a pen.
