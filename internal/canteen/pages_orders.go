@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/linli-io/linli/internal/identity"
 	"github.com/linli-io/linli/internal/web"
 )
 
@@ -104,6 +105,8 @@ type ownView struct {
 	MealName, Place string
 	Household       household
 	Dishes          map[uuid.UUID]Dish
+	// By is who ordered, if that was neither the eater nor the reader.
+	By string
 	// Tier is what the eater's lower price is called.
 	Tier string
 	// Times are those of the meal; zero if the canteen has no such meal any
@@ -117,6 +120,19 @@ type ownView struct {
 	// Done is what the reader has just done, if anything; Problem why it was
 	// not done.
 	Done, Problem string
+}
+
+// orderedBy names who ordered for somebody else; empty if that is who reads, or
+// if they are not known any more.
+func (s *service) orderedBy(r *http.Request, o Order) (string, error) {
+	if reader, _ := identity.FromContext(r.Context()); o.OrderedBy == o.Eater || o.OrderedBy == reader.ID {
+		return "", nil
+	}
+	by, err := s.people.Person(r.Context(), o.OrderedBy)
+	if err != nil && !errors.Is(err, identity.ErrNobody) {
+		return "", err
+	}
+	return s.pages.View(r).Name(by.Name, by.LatinName), nil
 }
 
 // own prepares the page of an order of the reader's household.
@@ -134,6 +150,9 @@ func (s *service) own(r *http.Request) (p ownView, err error) {
 		return p, err
 	}
 	if p.MealName, p.Place, err = s.placeOf(r, p.Sitting); err != nil {
+		return p, err
+	}
+	if p.By, err = s.orderedBy(r, p.Order); err != nil {
 		return p, err
 	}
 	p.Tier = s.tierName(p.Order.Tier)

@@ -125,6 +125,8 @@ func TestDaughterOrdersForHerMother(t *testing.T) {
 	mother.clickAt(fmt.Sprintf(`//main//a[@href=%q]`, ordered))
 	mother.sees("已订好")
 	mother.sees("饭软一点")
+	mother.sees("谁帮您订的")
+	mother.sees(daughter)
 	mother.looksRight("hers")
 
 	kitchen := browser(t)
@@ -255,7 +257,7 @@ func TestCookWorksThroughLunch(t *testing.T) {
 	p.fill("guest", "张师傅")
 	p.do(chromedp.SetValue(`(//main//fieldset[contains(@class, "dish-numbers")]//input)[1]`, "1"))
 	p.looksRight("walk-in")
-	p.click("订餐")
+	p.clickAt(`//main//form[@method="post"]//button`)
 	p.sees("已订好")
 	p.sees("张师傅")
 	p.click("收款")
