@@ -16,11 +16,12 @@ import (
 
 // The tags by which the operations are grouped in the document.
 const (
-	tagMenus   = "menus"
-	tagOrders  = "orders"
-	tagDishes  = "dishes"
-	tagKitchen = "kitchen"
-	tagCounty  = "subsidies"
+	tagMenus    = "menus"
+	tagOrders   = "orders"
+	tagStanding = "standing-orders"
+	tagDishes   = "dishes"
+	tagKitchen  = "kitchen"
+	tagCounty   = "subsidies"
 )
 
 // Who works in a canteen, who takes orders for others, and who answers for the
@@ -38,12 +39,14 @@ func (s *service) mountAPI(rt *host.Runtime) error {
 			"times are RFC 3339. Errors are problem documents (RFC 9457).",
 		&huma.Tag{Name: tagMenus, Description: "What is cooked. For everybody."},
 		&huma.Tag{Name: tagOrders, Description: "The orders of the caller and of those for whom the caller may order."},
+		&huma.Tag{Name: tagStanding, Description: "Meals that are ordered by themselves, of the caller and of those for whom the caller may order."},
 		&huma.Tag{Name: tagDishes, Description: "Dishes and the planning of menus: for staff with the duty Kitchen."},
 		&huma.Tag{Name: tagKitchen, Description: "What to cook and to hand out: for staff with the duty Kitchen; orders for others also for the duty FrontDesk. Answers have names and phone numbers."},
 		&huma.Tag{Name: tagCounty, Description: "Who pays less, and what that came to: for staff with the duty Manager."},
 	)
 	s.menuOperations(api)
 	s.orderOperations(api)
+	s.standingOperations(api)
 	s.dishOperations(api)
 	s.kitchenOperations(api)
 	s.subsidyOperations(api)

@@ -87,6 +87,10 @@ func (s *Store) Answered(ctx context.Context, id uuid.UUID, revision int, held b
 			if first {
 				o.State, o.Money, o.EndedAt = StateRefused, MoneyNone, o.UpdatedAt
 			}
+			if first && o.Standing != uuid.Nil { // nobody waits for the answer
+				o.Next = nil
+				return s.tell(ctx, tx, News{Kind: NewsStandingNot, Order: *o, Why: outcomeRefused, Now: now})
+			}
 		}
 		o.Next = nil
 		return nil
@@ -97,41 +101,44 @@ func (s *Store) Answered(ctx context.Context, id uuid.UUID, revision int, held b
 // cut-off, staff as long as it was not served; what was paid is given back.
 // Cancelling again is no error.
 func (s *Store) Cancel(ctx context.Context, a Act) (Order, error) {
-	return s.act(ctx, a, func(ctx context.Context, tx bun.Tx, o *Order) error {
-		if o.State == StateCancelled || o.State == StateRefused {
-			return nil
-		}
-		if o.Next != nil {
-			return errBusy()
-		}
-		if o.State != StatePlaced {
-			return refuse(RuleEnded, 0, "the order is %s and cannot be cancelled", o.State)
-		}
-		if !a.Staff {
-			if err := beforeCutOff(ctx, tx, *o, a); err != nil {
-				return err
-			}
-		}
-		if err := giveBack(ctx, tx, o.Sitting, o.Lines); err != nil {
+	return s.act(ctx, a, func(ctx context.Context, tx bun.Tx, o *Order) error { return s.cancel(ctx, tx, a, o) })
+}
+
+// cancel is Cancel within a transaction, which keeps the order.
+func (s *Store) cancel(ctx context.Context, tx bun.Tx, a Act, o *Order) error {
+	if o.State == StateCancelled || o.State == StateRefused {
+		return nil
+	}
+	if o.Next != nil {
+		return errBusy()
+	}
+	if o.State != StatePlaced {
+		return refuse(RuleEnded, 0, "the order is %s and cannot be cancelled", o.State)
+	}
+	if !a.Staff {
+		if err := beforeCutOff(ctx, tx, *o, a); err != nil {
 			return err
 		}
-		o.State, o.EndedAt = StateCancelled, o.UpdatedAt
-		switch o.Money {
-		case MoneyHeld:
-			o.Money = MoneyRelease
-		case MoneyCapture, MoneyCaptured, MoneySale, MoneySold:
-			// What is not taken yet is taken first, and then given back: the
-			// ledger tells what has happened.
-			o.Money = MoneyRefund
-		}
-		if !a.Staff {
-			return nil
-		}
-		if err := audited(ctx, tx, a.Now, Name+".order-cancel", a.Actor, *o); err != nil || a.Actor == o.Eater {
-			return err
-		}
-		return s.tell(ctx, tx, News{Kind: NewsCancelled, Order: *o, Now: a.Now})
-	})
+	}
+	if err := giveBack(ctx, tx, o.Sitting, o.Lines); err != nil {
+		return err
+	}
+	o.State, o.EndedAt = StateCancelled, o.UpdatedAt
+	switch o.Money {
+	case MoneyHeld:
+		o.Money = MoneyRelease
+	case MoneyCapture, MoneyCaptured, MoneySale, MoneySold:
+		// What is not taken yet is taken first, and then given back: the
+		// ledger tells what has happened.
+		o.Money = MoneyRefund
+	}
+	if !a.Staff {
+		return nil
+	}
+	if err := audited(ctx, tx, a.Now, Name+".order-cancel", a.Actor, *o); err != nil || a.Actor == o.Eater {
+		return err
+	}
+	return s.tell(ctx, tx, News{Kind: NewsCancelled, Order: *o, Now: a.Now})
 }
 
 func beforeCutOff(ctx context.Context, tx bun.Tx, o Order, a Act) error {

@@ -20,13 +20,20 @@ const (
 	// NewsUnpaid: the money was not held any more when it was due; the order is
 	// to be paid at the counter.
 	NewsUnpaid NewsKind = "canteen-unpaid"
+	// NewsStandingNot: a standing order could not order a meal.
+	NewsStandingNot NewsKind = "canteen-standing-not-ordered"
+	// NewsStandingEnded: a standing order was ended, because who asked for it
+	// may not order for the eater any more.
+	NewsStandingEnded NewsKind = "canteen-standing-ended"
 )
 
 // News is something that has happened to an order.
 type News struct {
 	Kind  NewsKind
 	Order Order
-	Now   time.Time
+	// Why is what came of a meal that a standing order could not order.
+	Why Outcome
+	Now time.Time
 }
 
 // newsFor is how long after the day of its meal news of an order is of use.
@@ -35,6 +42,9 @@ const newsFor = 24 * time.Hour
 // tell hands news over to be told.
 func (s *service) tell(ctx context.Context, tx bun.Tx, n News) error {
 	o := n.Order
+	if n.Kind == NewsStandingNot || n.Kind == NewsStandingEnded {
+		return s.tellStanding(ctx, tx, n)
+	}
 	if isGuest(o.Eater) && o.Phone == "" {
 		return nil // nobody knows how to reach them
 	}

@@ -127,6 +127,7 @@ const (
 	RuleMoney          Rule = "insufficient"
 	RuleWishLength     Rule = "wish-too-long"
 	RuleDuplicate      Rule = "dish-twice"
+	RuleStandingMany   Rule = "too-many-standing-orders"
 )
 
 // Refusal says which rule an order breaks.

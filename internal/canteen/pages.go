@@ -44,6 +44,7 @@ func (s *service) mountPages(mux *host.Router, people *identity.Identity) {
 	personal("POST "+ordersPath+"/{id}/change", s.changeFromPage)
 	personal("GET "+ordersPath+"/{id}/cancel", s.cancelPage)
 	personal("POST "+ordersPath+"/{id}/cancel", s.cancelFromPage)
+	s.mountStanding(mux, people)
 }
 
 // errBadForm means that a form was sent which no page of ours has.

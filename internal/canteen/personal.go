@@ -31,6 +31,9 @@ const (
 var kept = []database.Retention{
 	{Table: "orders", Kept: database.KeptFor, For: orderRetention},
 	{Table: "idempotency", Kept: database.KeptFor, For: keyRetention},
+	{Table: "standing_orders", Kept: database.KeptFor, For: orderRetention},
+	{Table: "standing_skips", Kept: database.KeptFor, For: orderRetention},
+	{Table: "standing_days", Kept: database.KeptFor, For: orderRetention},
 	{Table: "category_members", Kept: database.KeptWithPerson},
 	{Table: "takings", Kept: database.NotPersonal},
 	{Table: "canteens", Kept: database.NotPersonal},
@@ -48,6 +51,9 @@ func (s *Store) Erase(ctx context.Context, now time.Time, loc *time.Location) (e
 	before := civil.DateOf(now.Add(-orderRetention), loc).String()
 	err = s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
 		if _, err := tx.NewDelete().Model((*idempotencyRow)(nil)).Where("created_at <= ?", now.Add(-keyRetention).Unix()).Exec(ctx); err != nil {
+			return err
+		}
+		if err := eraseStanding(ctx, tx, before, now.Add(-orderRetention)); err != nil {
 			return err
 		}
 		result, err := tx.NewDelete().Model((*orderRow)(nil)).Where("day < ?", before).
@@ -72,8 +78,9 @@ func anonymous(q *bun.UpdateQuery) *bun.UpdateQuery {
 
 // Personal is all that the service keeps about a person.
 type Personal struct {
-	Orders     []Order  `json:"orders"`
-	Categories []string `json:"categories"`
+	Orders     []Order    `json:"orders"`
+	Standing   []Standing `json:"standingOrders"`
+	Categories []string   `json:"categories"`
 }
 
 func (s *service) export(ctx context.Context, person string) (any, error) {
@@ -84,6 +91,9 @@ func (s *service) export(ctx context.Context, person string) (any, error) {
 	}
 	var p Personal
 	if p.Orders, err = ordersOf(rows); err != nil {
+		return nil, err
+	}
+	if p.Standing, err = s.store.Standings(ctx, Reach{Persons: []string{person}}); err != nil {
 		return nil, err
 	}
 	p.Categories, err = s.store.CategoriesOf(ctx, person)
@@ -112,6 +122,9 @@ func (s *Store) Forget(ctx context.Context, person string, now time.Time) error 
 		}
 		if waiting {
 			return errUnsettled
+		}
+		if err := s.forgetStanding(ctx, tx, person, now); err != nil {
+			return err
 		}
 		if _, err := anonymous(tx.NewUpdate()).Where("eater = ?", person).Exec(ctx); err != nil {
 			return err

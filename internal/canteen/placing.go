@@ -44,7 +44,12 @@ func (w Wanted) digest() (string, error) {
 	if isGuest(eater) {
 		eater = w.Name // a guest has another ID each time
 	}
-	text, err := asJSON([]any{w.Sitting, eater, w.Payer, w.Payment, w.Lines, w.Way, w.Wish})
+	return digestOf(w.Sitting, eater, w.Payer, w.Payment, w.Lines, w.Way, w.Wish)
+}
+
+// digestOf tells requests apart by what they ask for.
+func digestOf(parts ...any) (string, error) {
+	text, err := asJSON(parts)
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:]), err
 }
@@ -59,6 +64,33 @@ type idempotencyRow struct {
 	CreatedAt int64
 }
 
+// underKey is what was done under an idempotency key; false if nothing was. It
+// returns ErrKeyReused if that was something else.
+func underKey(ctx context.Context, tx bun.Tx, person, key, digest string) (result uuid.UUID, found bool, err error) {
+	if key == "" {
+		return uuid.Nil, false, nil
+	}
+	var known idempotencyRow
+	err = tx.NewSelect().Model(&known).Where("person = ? AND key = ?", person, key).Scan(ctx)
+	if errors.Is(err, sql.ErrNoRows) {
+		return uuid.Nil, false, nil
+	}
+	if err == nil && known.Request != digest {
+		err = ErrKeyReused
+	}
+	return known.Result, err == nil, err
+}
+
+// keepKey notes what was done under an idempotency key.
+func keepKey(ctx context.Context, tx bun.Tx, person, key, digest string, result uuid.UUID, now time.Time) error {
+	if key == "" {
+		return nil
+	}
+	known := idempotencyRow{Person: person, Key: key, Request: digest, Result: result, CreatedAt: now.Unix()}
+	_, err := tx.NewInsert().Model(&known).Exec(ctx)
+	return err
+}
+
 // Place takes the portions of an order and keeps it: placed, if nothing is to
 // be held in a purse, or else asking the purse. It returns a *Refusal if the
 // order breaks a rule, ErrKeyReused if the key stands for another one. What was
@@ -70,28 +102,19 @@ func (s *Store) Place(ctx context.Context, w Wanted) (o Order, replayed bool, er
 		return o, false, err
 	}
 	err = s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
-		var known idempotencyRow
-		replayed = false
-		if w.Key != "" {
-			err := tx.NewSelect().Model(&known).Where("person = ? AND key = ?", w.OrderedBy, w.Key).Scan(ctx)
-			if err == nil && known.Request != digest {
-				return ErrKeyReused
-			}
-			if err == nil {
-				replayed = true
-				o, err = orderIn(ctx, tx, known.Result)
-				return err
-			}
-			if !errors.Is(err, sql.ErrNoRows) {
-				return err
-			}
-		}
-		if o, err = place(ctx, tx, w); err != nil || w.Key == "" {
+		var known uuid.UUID
+		var err error
+		if known, replayed, err = underKey(ctx, tx, w.OrderedBy, w.Key, digest); err != nil {
 			return err
 		}
-		known = idempotencyRow{Person: w.OrderedBy, Key: w.Key, Request: digest, Result: o.ID, CreatedAt: w.Now.Unix()}
-		_, err = tx.NewInsert().Model(&known).Exec(ctx)
-		return err
+		if replayed {
+			o, err = orderIn(ctx, tx, known)
+			return err
+		}
+		if o, err = place(ctx, tx, w); err != nil {
+			return err
+		}
+		return keepKey(ctx, tx, w.OrderedBy, w.Key, digest, o.ID, w.Now)
 	})
 	if database.IsUnique(err) {
 		err = refuse(RuleOrdered, 0, "there is an order for this meal already; change that one")

@@ -48,6 +48,8 @@ var actionTexts = map[string]string{
 	Name + ".forget": "canteen.action.forget", Name + ".orders-view": "canteen.action.ordersView", Name + ".order-listed": "canteen.action.orderListed",
 	Name + ".orders-print": "canteen.action.ordersPrint", Name + ".order-printed": "canteen.action.orderPrinted", Name + ".order-view": "canteen.action.orderView",
 	Name + ".member-add": "canteen.action.memberAdd", Name + ".member-remove": "canteen.action.memberRemove",
+	Name + ".standing": "canteen.standing.action.make", Name + ".standing-end": "canteen.standing.action.end",
+	Name + ".standing-skip": "canteen.standing.action.skip", Name + ".standing-view": "canteen.standing.action.view",
 	Name + ".members-view": "canteen.action.membersView", Name + ".member-listed": "canteen.action.memberListed",
 }
 
@@ -59,6 +61,7 @@ func register(_ context.Context, rt *host.Runtime) error {
 	s.store.OnNews(s.tell)
 	rt.Config.OnChange(s.syncCanteens)
 	rt.Every("advance", settleEvery, s.advance)
+	rt.Every("standing", placeEvery, s.placeStanding)
 	rt.Every("erase", eraseEvery, s.erase)
 	rt.Personal(host.Personal{Export: s.export, Erase: func(ctx context.Context, person string) error {
 		return s.store.Forget(ctx, person, s.clock.Now())

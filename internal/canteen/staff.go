@@ -64,6 +64,10 @@ func (s *service) staffRoutes() []staffRoute {
 		{counter, "POST " + staffOrdersPath + "{id}/cancel", s.tick("cancelled", s.cancel)},
 		{counter, "GET " + staffOrderPath, s.counterPage},
 		{counter, "POST " + staffOrderPath, s.orderAtCounter},
+		{counter, "GET " + staffStandingPath, s.staffStandingPage},
+		{counter, "POST " + staffStandingPath, s.standingAtCounter},
+		{counter, "POST " + staffStandingPath + "/{id}/skip", s.staffStanding("standingSkipped", s.staffSkip)},
+		{counter, "POST " + staffStandingPath + "/{id}/end", s.staffStanding("standingEnded", s.staffEnd)},
 		{kitchen, "GET " + staffMenusPath, s.weekMenusPage},
 		{kitchen, "POST " + staffMenusPath + "/{canteen}/copy-week", s.copyWeekFromPage},
 		{kitchen, "GET " + staffMenusPath + "/" + sittingPattern, s.planPage},
@@ -117,6 +121,7 @@ var deskDone = map[string]string{
 	"dish": "canteen.staff.done.dish", "retired": "canteen.staff.done.retired", "restored": "canteen.staff.done.restored",
 	"plan": "canteen.staff.done.plan", "planPublished": "canteen.staff.done.planPublished", "copied": "canteen.staff.done.copied",
 	"memberAdded": "canteen.staff.done.memberAdded", "memberRemoved": "canteen.staff.done.memberRemoved",
+	"standing": "canteen.standing.done.made", "standingSkipped": "canteen.standing.done.skipped", "standingEnded": "canteen.standing.done.ended",
 	"photo": "canteen.staff.done.photo", "photoRemoved": "canteen.staff.done.photoRemoved",
 }
 
@@ -148,6 +153,7 @@ func (d desk) tabs() []web.Tab {
 	}{
 		{inCanteen, d.T("canteen.staff.tab.glance"), staffPath},
 		{counter, d.T("canteen.staff.tab.order"), staffOrderPath},
+		{counter, d.T("canteen.standing.title"), staffStandingPath},
 		{kitchen, d.T("canteen.staff.tab.menus"), staffMenusPath},
 		{kitchen, d.T("canteen.staff.tab.dishes"), staffDishesPath},
 		{managers, d.T("canteen.staff.tab.subsidies"), staffSubsidiesPath},

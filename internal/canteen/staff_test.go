@@ -459,6 +459,18 @@ func TestEveryStaffPageIsAudited(t *testing.T) {
 				"who": {hosttest.PersonID(t, li)}, "dish-" + s.pork: {"1"},
 			}, []string{"canteen.order li"}}
 		},
+		"GET " + staffStandingPath: func() visit {
+			return visit{by: cook, path: staffStandingURL(hosttest.PersonID(t, li)), want: []string{"canteen.standing-view li"}}
+		},
+		"POST " + staffStandingPath: func() visit {
+			return visit{cook, staffStandingPath, s.standingFor(li), []string{"canteen.standing li", "canteen.standing-view li"}}
+		},
+		"POST " + staffStandingPath + "/{id}/skip": func() visit {
+			return visit{cook, staffStandingPath + "/" + s.standing(li) + "/skip", url.Values{"away-from": {"2026-11-30"}}, []string{"canteen.standing-skip li"}}
+		},
+		"POST " + staffStandingPath + "/{id}/end": func() visit {
+			return visit{cook, staffStandingPath + "/" + s.standing(li) + "/end", url.Values{}, []string{"canteen.standing-end li"}}
+		},
 		// Dishes and menus are nobody's.
 		"GET " + staffMenusPath: func() visit { return visit{by: cook, path: staffMenusPath} },
 		"POST " + staffMenusPath + "/{canteen}/copy-week": func() visit {

@@ -373,6 +373,13 @@ func TestActions(t *testing.T) {
 		for _, do := range []func(context.Context, Act) (Order, error){w.Serve, w.Unserve, w.Pay, w.Cancel} {
 			must[Order](t)(do(t.Context(), a))
 		}
+		standing := w.lunches(t, func(o *StandingWanted) { o.Actor, o.Now = "cook", by.Now })
+		must[[]Standing](t)(w.SeeStandings(t.Context(), by, "wang"))
+		a.ID = standing.ID
+		if _, _, err := w.SkipDays(t.Context(), a, []civil.Date{lunch(t).Day}); err != nil {
+			t.Fatal(err)
+		}
+		must[Standing](t)(w.EndStanding(t.Context(), a, EndedByStaff))
 		for _, retired := range []bool{true, false} {
 			if err := w.RetireDish(t.Context(), by, w.rice.ID, retired); err != nil {
 				t.Fatal(err)
@@ -529,7 +536,22 @@ func TestEveryTableHasARetention(t *testing.T) {
 				})
 			}}
 		}
+		// Whose days are kept for longer than it.
+		standing := w.lunches(t, nil).ID
+		dayBefore := func(at time.Time) string { return civil.DateOf(at, shanghai).AddDays(-1).String() }
+		coarse := func(row func(at time.Time) any) databasetest.Expiring {
+			e := insert(row)
+			e.Coarse = true // a day ends at midnight
+			return e
+		}
 		rows := map[string]databasetest.Expiring{
+			"standing_orders": insert(func(at time.Time) any {
+				return &standingRow{ID: uuid.New(), Weekdays: "[]", Dishes: "{}", FirstDay: "2026-11-23", EndedAt: unix(at)}
+			}),
+			"standing_skips": coarse(func(at time.Time) any { return &skipRow{Standing: standing, Day: dayBefore(at)} }),
+			"standing_days": coarse(func(at time.Time) any {
+				return &standingDayRow{Standing: standing, Day: dayBefore(at), Outcome: OutcomeNoMenu}
+			}),
 			"orders": insert(func(at time.Time) any {
 				return &orderRow{ID: uuid.New(), Day: civil.DateOf(at.Add(-time.Second), shanghai).String(), Lines: "[]", Home: "{}", State: StateServed}
 			}),

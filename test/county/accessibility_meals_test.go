@@ -15,6 +15,8 @@ type meals struct {
 	// one of another day; order is the resident's, dish one of its dishes.
 	sitting, other sitting
 	order, dish    string
+	// standing is the resident's standing order.
+	standing string
 }
 
 // sitting is a meal of a day.
@@ -58,10 +60,20 @@ func (f *furnished) furnishMeals(t *testing.T) {
 		"lines": []any{map[string]any{"dish": f.meals.dish, "portions": 2}},
 	}, &made)
 	f.meals.order = made.ID
+	do(resident, "/canteen/api/v1/standing-orders", map[string]any{
+		"canteen": s.canteen, "meal": s.meal, "way": "PickUp", "wish": "少放点盐", "from": day(1),
+		"weekdays": []string{"Monday", "Tuesday", "Wednesday", "Thursday", "Friday"},
+		"dishes":   map[string]any{"kinds": []string{"Meat", "Vegetable", "Staple"}, "avoid": []string{"Peanuts"}, "prefer": []string{"Soft"}},
+	}, &made)
+	f.meals.standing = made.ID
+	if res := call(t, "PUT", f.base+"/canteen/api/v1/standing-orders/"+made.ID+"/skip-days", county.token(t, "zhanqian", resident), map[string]any{"days": []string{day(6), day(7), day(8)}}, nil); res.StatusCode >= 300 {
+		t.Fatalf("skipping days: %s", res.Status)
+	}
 }
 
 // mealPages are those of residents.
 func (f furnished) mealPages() []page {
+	standing := "/canteen/standing/" + f.meals.standing
 	order, forMe := "/canteen/orders/"+f.meals.order, "/canteen/order?"+f.meals.other.query()+"&for="+f.person
 	return []page{
 		{name: "menu", path: "/canteen/"},
@@ -77,6 +89,13 @@ func (f furnished) mealPages() []page {
 		{name: "meal-order-of-mine", path: order},
 		{name: "meal-change", path: order + "/change"},
 		{name: "meal-cancel", path: order + "/cancel"},
+		{name: "standing-orders", path: "/canteen/standing"},
+		{name: "standing-new", path: "/canteen/standing/new"},
+		{name: "standing-mistakes", path: "/canteen/standing/new", then: func(p *person) {
+			p.clickAt(`//main//form[@method="post"]//button`)
+		}},
+		{name: "standing", path: standing + "?done=skipped&cancelled=1&late=1"},
+		{name: "standing-end", path: standing + "/end"},
 	}
 }
 
@@ -90,6 +109,8 @@ func (f furnished) kitchenPages() []page {
 		{name: "kitchen-order", path: staff + "orders/" + f.meals.order},
 		{name: "kitchen-cancel", path: staff + "orders/" + f.meals.order + "/cancel"},
 		{name: "counter-order", path: staff + "order?" + f.meals.sitting.query()},
+		{name: "counter-standing", path: staff + "standing?q=王"},
+		{name: "counter-standing-of", path: staff + "standing?person=" + f.person},
 		{name: "menus", path: staff + "menus"},
 		{name: "menu-plan", path: staff + "menus/" + f.meals.sitting.path()},
 		{name: "dishes", path: staff + "dishes/"},
