@@ -4,10 +4,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	devtools "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
@@ -272,5 +276,32 @@ func TestCookWorksThroughLunch(t *testing.T) {
 	p.looksRight("plan")
 	if text := p.text(`main`); !strings.Contains(text, "备餐份数") {
 		t.Errorf("the plan says nothing of stock: %s", text)
+	}
+}
+
+// TestMenuForTheDoor: a day's menu, with two meals, is printed on one sheet of
+// A4 in both languages.
+func TestMenuForTheDoor(t *testing.T) {
+	p := browser(t)
+	p.visit(county.url("zhanqian") + "/canteen/door?" + url.Values{"canteen": {canteenName}, "date": {lunchIn(2).date}}.Encode())
+	for _, language := range []string{"zh-CN", "en"} {
+		if language == "en" {
+			p.clickAt(`//button[@name="lang"][@value="en"]`)
+		}
+		sheet, err := chromedp.Call(p.ctx, devtools.PrintToPDF, devtools.PrintToPDFParams{PreferCSSPageSize: new(true)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if pages := regexp.MustCompile(`/Type /Page\b`).FindAll(sheet.Data, -1); len(pages) != 1 {
+			t.Errorf("%s: %d sheets", language, len(pages))
+		}
+		if !regexp.MustCompile(`/MediaBox \[0 0 59[4-6]\S* 84[1-3]\S*\]`).Match(sheet.Data) {
+			t.Errorf("%s: the sheet is not A4: %s", language, regexp.MustCompile(`/MediaBox [^\]]*`).Find(sheet.Data))
+		}
+		if dir := os.Getenv("LINLI_SCREENSHOTS"); dir != "" {
+			if err := os.WriteFile(filepath.Join(dir, "door-"+language+".pdf"), sheet.Data, 0o644); err != nil {
+				t.Error(err)
+			}
+		}
 	}
 }
