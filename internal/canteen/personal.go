@@ -36,6 +36,7 @@ var kept = []database.Retention{
 	{Table: "standing_days", Kept: database.KeptFor, For: orderRetention},
 	{Table: "category_members", Kept: database.KeptWithPerson},
 	{Table: "takings", Kept: database.NotPersonal},
+	{Table: "takings_eaters", Kept: database.NotPersonal},
 	{Table: "canteens", Kept: database.NotPersonal},
 	{Table: "dishes", Kept: database.NotPersonal},
 	{Table: "photos", Kept: database.NotPersonal},

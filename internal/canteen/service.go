@@ -36,7 +36,7 @@ func Service() (host.Service, error) {
 	if err != nil {
 		return host.Service{}, err
 	}
-	return host.Service{Name: Name, Migrations: migrations, Messages: messages, Actions: actionTexts, Retention: kept, Register: register}, nil
+	return host.Service{Name: Name, Migrations: migrations, Messages: messages, Actions: actionTexts, Retention: kept, Datasets: datasets, Register: register}, nil
 }
 
 // actionTexts are what the actions in the audit are called: ids of messages.

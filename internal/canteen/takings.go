@@ -30,6 +30,9 @@ func posted(ctx context.Context, tx bun.Tx, o *Order, to Money, on Posted) error
 		if err := count(ctx, tx, *o, on.Taken, 1); err != nil {
 			return err
 		}
+		if err := countEater(ctx, tx, *o, civil.MonthOf(on.Taken)); err != nil {
+			return err
+		}
 		o.TakenOn = on.Taken
 	}
 	if to == MoneyRefunded {
@@ -45,6 +48,21 @@ func count(ctx context.Context, tx bun.Tx, o Order, day civil.Date, n int64) err
 		day.String(), o.Tier, n, n*o.Total, n*o.Subsidy).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("counting the takings of %s: %w", day, err)
+	}
+	return nil
+}
+
+// countEater counts who eats, once for a month and tier: which is known only
+// while the month's orders are kept. Who is given back all money stays counted.
+func countEater(ctx context.Context, tx bun.Tx, o Order, month civil.Month) error {
+	again, err := tx.NewSelect().Model((*orderRow)(nil)).Where("eater = ? AND tier = ? AND id <> ?", o.Eater, o.Tier, o.ID).
+		Where("taken_on >= ? AND taken_on <= ?", month.First().String(), month.Last().String()).Exists(ctx)
+	if err == nil && !again {
+		_, err = tx.NewRaw("INSERT INTO takings_eaters (month, tier, eaters) VALUES (?, ?, 1) ON CONFLICT (month, tier) DO UPDATE SET "+
+			"eaters = takings_eaters.eaters + 1", string(month), o.Tier).Exec(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("counting the eaters of %s: %w", month, err)
 	}
 	return nil
 }

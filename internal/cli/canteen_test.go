@@ -29,6 +29,8 @@ type kitchen struct {
 	*hosttest.Server
 	client *http.Client
 	clock  *testclock.FakeClock
+	// databaseDir has the connection string of PostgreSQL; empty on SQLite.
+	databaseDir string
 	// ids are people's records by account.
 	ids map[string]string
 	// pork is scarce, rice is not.
@@ -66,7 +68,7 @@ var kitchenZone = time.FixedZone("", 8*3600)
 
 func startKitchen(t *testing.T, databaseDir string, now time.Time) *kitchen {
 	t.Helper()
-	k := &kitchen{clock: testclock.NewFakeClock(now), ids: map[string]string{}}
+	k := &kitchen{databaseDir: databaseDir, clock: testclock.NewFakeClock(now), ids: map[string]string{}}
 	services, err := openServices([]string{"portal", "canteen", "accounts", "messages"})
 	if err != nil {
 		t.Fatal(err)

@@ -295,7 +295,7 @@ func (h *Host) openPages() (err error) {
 // register hands a service what it may use and mounts what it makes of it.
 func (h *Host) register(ctx context.Context, root *http.ServeMux, s Service) error {
 	rt := &Runtime{
-		Mux:      &Router{ServeMux: http.NewServeMux()},
+		Mux:      &Router{ServeMux: http.NewServeMux(), datasets: s.Datasets, pages: h.pages},
 		Config:   h.config,
 		Identity: h.identity,
 		People:   &identity.Directory{Client: h.client(s.Name, residentsService)},
@@ -314,6 +314,9 @@ func (h *Host) register(ctx context.Context, root *http.ServeMux, s Service) err
 		}
 	}
 	if err := s.Register(ctx, rt); err != nil {
+		return err
+	}
+	if err := s.checkDatasets(rt.Mux); err != nil {
 		return err
 	}
 	if rt.DB != nil {

@@ -53,8 +53,11 @@ func NewAPI(mux *Router, service string, problem error, title, description strin
 }
 
 // Publish serves the document that describes the API, when all its operations
-// are there.
+// are there, and lists the service's datasets.
 func (a *API) Publish() error {
+	if len(a.mux.datasets) > 0 {
+		a.catalogue(a.mux.datasets, a.mux.pages)
+	}
 	// huma adds the schema of its own errors; ours is Problem.
 	delete(a.OpenAPI().Components.Schemas.Map(), "ErrorModel")
 	document, err := json.Marshal(a.OpenAPI())

@@ -1,12 +1,20 @@
 package host
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/linli-io/linli/internal/sharing"
+	"github.com/linli-io/linli/internal/web"
+)
 
 // Router takes a service's routes and remembers them, so that a test can ask
 // of every one of them who may use it.
 type Router struct {
 	*http.ServeMux
 	patterns []string
+	// datasets are what the service could share, and pages have their titles.
+	datasets []sharing.Dataset
+	pages    *web.Pages
 }
 
 // Handle registers a handler for a pattern of http.ServeMux.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/linli-io/linli/internal/database"
 	"github.com/linli-io/linli/internal/identity"
+	"github.com/linli-io/linli/internal/sharing"
 	"github.com/linli-io/linli/internal/web"
 )
 
@@ -37,6 +38,8 @@ type Service struct {
 	Actions map[string]string
 	// Retention says how long the rows of each table of the database are kept.
 	Retention []database.Retention
+	// Datasets are what the service could share. Its API lists them.
+	Datasets []sharing.Dataset
 	// Register mounts the service's routes and starts what it needs.
 	Register func(ctx context.Context, rt *Runtime) error
 }

@@ -10,6 +10,14 @@ CREATE TABLE takings (
     PRIMARY KEY (day, tier)
 );
 
+-- How many eaters these are in a month: a tier of few is nobody's to see alone.
+CREATE TABLE takings_eaters (
+    month  TEXT   NOT NULL,
+    tier   TEXT   NOT NULL,
+    eaters BIGINT NOT NULL,
+    PRIMARY KEY (month, tier)
+);
+
 -- The day under which an order's money is among the takings.
 ALTER TABLE orders ADD COLUMN taken_on TEXT;
 
@@ -25,4 +33,5 @@ CREATE TABLE past_orders (
     PRIMARY KEY (month, tier)
 );
 ALTER TABLE orders DROP COLUMN taken_on;
+DROP TABLE takings_eaters;
 DROP TABLE takings;
