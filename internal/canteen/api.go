@@ -22,6 +22,8 @@ const (
 	tagDishes   = "dishes"
 	tagKitchen  = "kitchen"
 	tagCounty   = "subsidies"
+	// tagFeedback is what residents say about dishes, and would like.
+	tagFeedback = "feedback"
 )
 
 // Who works in a canteen, who takes orders for others, and who answers for the
@@ -43,6 +45,7 @@ func (s *service) mountAPI(rt *host.Runtime) error {
 		&huma.Tag{Name: tagDishes, Description: "Dishes and the planning of menus: for staff with the duty Kitchen."},
 		&huma.Tag{Name: tagKitchen, Description: "What to cook and to hand out: for staff with the duty Kitchen; orders for others also for the duty FrontDesk. Answers have names and phone numbers."},
 		&huma.Tag{Name: tagCounty, Description: "Who pays less, and what that came to: for staff with the duty Manager."},
+		&huma.Tag{Name: tagFeedback, Description: "What residents say about dishes and would like to be cooked. Answers to staff have no names."},
 	)
 	s.menuOperations(api)
 	s.orderOperations(api)
@@ -50,6 +53,7 @@ func (s *service) mountAPI(rt *host.Runtime) error {
 	s.dishOperations(api)
 	s.kitchenOperations(api)
 	s.subsidyOperations(api)
+	s.ratingOperations(api)
 	return api.Publish()
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
 
 	"github.com/linli-io/linli/api/v1alpha1"
 	"github.com/linli-io/linli/internal/civil"
@@ -95,6 +96,13 @@ type apiItem struct {
 	Price       int64   `json:"price" doc:"Of a portion without subsidy, in fen."`
 	Left        int     `json:"left" doc:"How many portions can still be ordered."`
 	MaxPerOrder int     `json:"maxPerOrder,omitempty" doc:"How many of it one order may have."`
+	// Stars are left out if too few have rated the dish.
+	Stars *apiStars `json:"stars,omitempty" doc:"What residents think of it; left out if too few have rated it."`
+}
+
+type apiStars struct {
+	Average float64 `json:"average" example:"4.3" doc:"Of 5."`
+	Count   int     `json:"count" doc:"How many ratings there are."`
 }
 
 // APIMenu is a menu in the API.
@@ -133,8 +141,24 @@ func (s *service) getMenus(ctx context.Context, in *menusInput) (*menusOutput, e
 	}
 	out := &menusOutput{CacheControl: "no-cache"} // what is left changes
 	out.Body.Menus = []APIMenu{}
+	var dishes []uuid.UUID
 	for _, d := range days {
-		out.Body.Menus = append(out.Body.Menus, s.apiMenuOf(d))
+		for _, item := range d.Menu.Items {
+			dishes = append(dishes, item.Dish.ID)
+		}
+	}
+	stars, err := s.store.StarsOf(ctx, dishes)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range days {
+		m := s.apiMenuOf(d)
+		for i, item := range d.Menu.Items {
+			if known, ok := stars[item.Dish.ID]; ok {
+				m.Items[i].Stars = &apiStars{float64(known.Average()) / 10, known.Ratings}
+			}
+		}
+		out.Body.Menus = append(out.Body.Menus, m)
 	}
 	return out, nil
 }
@@ -145,7 +169,7 @@ func (s *service) apiMenuOf(d Served) APIMenu {
 		From: d.From.In(s.location()), To: d.To.In(s.location()), CutOff: d.CutOff.In(s.location()),
 	}
 	for _, item := range d.Menu.Items {
-		out.Items = append(out.Items, apiItem{apiDishOf(item.Dish), item.Price, item.Left(), item.MaxPerOrder})
+		out.Items = append(out.Items, apiItem{Dish: apiDishOf(item.Dish), Price: item.Price, Left: item.Left(), MaxPerOrder: item.MaxPerOrder})
 	}
 	return out
 }

@@ -33,6 +33,9 @@ func (s *Store) Unserve(ctx context.Context, a Act) (Order, error) {
 			return nil
 		}
 		o.State, o.EndedAt = StatePlaced, time.Time{}
+		if err := unrate(ctx, tx, o.ID); err != nil {
+			return err
+		}
 		return audited(ctx, tx, a.Now, Name+".order-unserve", a.Actor, *o)
 	})
 }

@@ -45,6 +45,8 @@ func (s *service) mountPages(mux *host.Router, people *identity.Identity) {
 	personal("GET "+ordersPath+"/{id}/cancel", s.cancelPage)
 	personal("POST "+ordersPath+"/{id}/cancel", s.cancelFromPage)
 	s.mountStanding(mux, people)
+	personal("GET "+ordersPath+"/{id}/rate", s.ratePage)
+	personal("POST "+ordersPath+"/{id}/rate", s.rateFromPage)
 }
 
 // errBadForm means that a form was sent which no page of ours has.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/a-h/templ"
+	"github.com/google/uuid"
 
 	"github.com/linli-io/linli/api/v1alpha1"
 	"github.com/linli-io/linli/internal/civil"
@@ -49,6 +50,8 @@ type offer struct {
 	Prices map[string]int64
 	// Tier is what the reader's lower price is called.
 	Tier string
+	// Stars are those of the dishes that enough people have rated.
+	Stars map[uuid.UUID]Stars
 	// Own are the orders of the reader's household for the meal.
 	Own []Order
 }
@@ -128,7 +131,7 @@ func (s *service) offers(ctx context.Context, h household, first, last civil.Dat
 		}
 		meals[i].Prices, meals[i].Tier = s.prices(who, m.Menu)
 	}
-	return meals, nil
+	return meals, s.withStars(ctx, meals)
 }
 
 // prices are what somebody pays for a portion of each dish of a menu, and what

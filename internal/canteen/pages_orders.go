@@ -120,6 +120,10 @@ type ownView struct {
 	// Done is what the reader has just done, if anything; Problem why it was
 	// not done.
 	Done, Problem string
+	// RateUntil is until when the reader can say how it was; zero if they
+	// cannot. Ratings are what was said, by dish.
+	RateUntil time.Time
+	Ratings   map[uuid.UUID]Rating
 }
 
 // orderedBy names who ordered for somebody else; empty if that is who reads, or
@@ -168,13 +172,16 @@ func (s *service) own(r *http.Request) (p ownView, err error) {
 		p.CanChange = p.CanCancel && p.PaidAt.IsZero() && (p.Money == MoneyNone || p.Money == MoneyHeld)
 	}
 	p.Done = p.done(r.URL.Query().Get("done"))
-	return p, nil
+	p.RateUntil = rateUntil(p.Order, p.Now)
+	p.Ratings, err = s.store.RatingsOf(ctx, s.reach(ctx), id)
+	return p, err
 }
 
 // done is what was just done, if that is still so: the page may be opened again
 // much later.
 func (p ownView) done(what string) string {
-	if (what == doneOrdered || what == doneChanged) && p.State == StatePlaced || what == doneCancelled && p.State == StateCancelled {
+	if (what == doneOrdered || what == doneChanged) && p.State == StatePlaced || what == doneCancelled && p.State == StateCancelled ||
+		what == doneRated && p.State == StateServed {
 		return what
 	}
 	return ""

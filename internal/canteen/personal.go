@@ -42,6 +42,8 @@ var kept = []database.Retention{
 	{Table: "photos", Kept: database.NotPersonal},
 	{Table: "menus", Kept: database.NotPersonal},
 	{Table: "items", Kept: database.NotPersonal},
+	{Table: "ratings", Kept: database.KeptFor, For: orderRetention},
+	{Table: "past_ratings", Kept: database.NotPersonal},
 }
 
 // Erase removes orders that are past their retention, of whose money nothing is
@@ -55,6 +57,9 @@ func (s *Store) Erase(ctx context.Context, now time.Time, loc *time.Location) (e
 			return err
 		}
 		if err := eraseStanding(ctx, tx, before, now.Add(-orderRetention)); err != nil {
+			return err
+		}
+		if err := eraseRatings(ctx, tx, before); err != nil {
 			return err
 		}
 		result, err := tx.NewDelete().Model((*orderRow)(nil)).Where("day < ?", before).
@@ -82,6 +87,8 @@ type Personal struct {
 	Orders     []Order    `json:"orders"`
 	Standing   []Standing `json:"standingOrders"`
 	Categories []string   `json:"categories"`
+	// Ratings are what they said about dishes, and what was said for them.
+	Ratings []PersonalRating `json:"ratings"`
 }
 
 func (s *service) export(ctx context.Context, person string) (any, error) {
@@ -97,7 +104,10 @@ func (s *service) export(ctx context.Context, person string) (any, error) {
 	if p.Standing, err = s.store.Standings(ctx, Reach{Persons: []string{person}}); err != nil {
 		return nil, err
 	}
-	p.Categories, err = s.store.CategoriesOf(ctx, person)
+	if p.Categories, err = s.store.CategoriesOf(ctx, person); err != nil {
+		return nil, err
+	}
+	p.Ratings, err = s.store.ratingsAbout(ctx, person)
 	return p, err
 }
 
@@ -134,6 +144,9 @@ func (s *Store) Forget(ctx context.Context, person string, now time.Time) error 
 			if _, err := tx.NewUpdate().Model((*orderRow)(nil)).Set("? = ''", bun.Ident(column)).Where("? = ?", bun.Ident(column), person).Exec(ctx); err != nil {
 				return err
 			}
+		}
+		if err := forgetRatings(ctx, tx, person); err != nil {
+			return err
 		}
 		for _, model := range []any{(*memberRow)(nil), (*idempotencyRow)(nil)} {
 			if _, err := tx.NewDelete().Model(model).Where("person = ?", person).Exec(ctx); err != nil {

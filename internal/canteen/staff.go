@@ -81,6 +81,9 @@ func (s *service) staffRoutes() []staffRoute {
 		{kitchen, "POST " + staffDishesPath + "{dish}/restore", s.restoreDishFromPage},
 		{kitchen, "POST " + staffDishesPath + "{dish}/remove-photo", s.removePhotoFromPage},
 		{kitchen, "POST " + staffPhotosPath, s.photoFromPage},
+		{cooksAndManagers, "GET " + staffFeedbackPath, s.feedbackPage},
+		{cooksAndManagers, "GET " + staffFeedbackMonthPath, s.feedbackMonthsPage},
+		{managers, "GET " + staffFeedbackOrderPath + "{id}", s.feedbackOrderPage},
 		{managers, "GET " + staffSubsidiesPath, s.subsidiesPage},
 		{managers, "GET " + staffSubsidiesPath + ".csv", s.subsidiesFile},
 		{managers, "GET " + staffCategoriesPath + "{category}", s.categoryPage},
@@ -156,6 +159,7 @@ func (d desk) tabs() []web.Tab {
 		{counter, d.T("canteen.standing.title"), staffStandingPath},
 		{kitchen, d.T("canteen.staff.tab.menus"), staffMenusPath},
 		{kitchen, d.T("canteen.staff.tab.dishes"), staffDishesPath},
+		{cooksAndManagers, d.T("canteen.feedback.tab"), staffFeedbackPath},
 		{managers, d.T("canteen.staff.tab.subsidies"), staffSubsidiesPath},
 	} {
 		if d.has(tab.duties) {

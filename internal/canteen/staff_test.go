@@ -500,6 +500,15 @@ func TestEveryStaffPageIsAudited(t *testing.T) {
 		"POST " + staffPhotosPath: func() visit {
 			return visit{cook, "photo", url.Values{}, []string{"canteen.dish-change"}}
 		},
+		// What was said has no names; whose it is is recorded.
+		"GET " + staffFeedbackPath: func() visit {
+			s.rated(2, "太咸了")
+			return visit{by: cook, path: staffFeedbackPath}
+		},
+		"GET " + staffFeedbackMonthPath: func() visit { return visit{by: manager, path: staffFeedbackMonthPath} },
+		"GET " + staffFeedbackOrderPath + "{id}": func() visit {
+			return visit{by: manager, path: staffFeedbackOrderPath + s.rated(2, "太咸了"), want: []string{"canteen.order-view li"}}
+		},
 		// Numbers without people.
 		"GET " + staffSubsidiesPath:          func() visit { return visit{by: manager, path: staffSubsidiesPath} },
 		"GET " + staffSubsidiesPath + ".csv": func() visit { return visit{by: manager, path: staffSubsidiesPath + ".csv"} },

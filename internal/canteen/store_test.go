@@ -555,6 +555,17 @@ func TestEveryTableHasARetention(t *testing.T) {
 			"orders": insert(func(at time.Time) any {
 				return &orderRow{ID: uuid.New(), Day: civil.DateOf(at.Add(-time.Second), shanghai).String(), Lines: "[]", Home: "{}", State: StateServed}
 			}),
+			"ratings": {Coarse: true, Insert: func(at time.Time) error { // whole days
+				day := civil.DateOf(at, shanghai).AddDays(-1).String()
+				o := orderRow{ID: uuid.New(), Day: day, Lines: "[]", Home: "{}", State: StateServed}
+				return w.db.Write(t.Context(), func(ctx context.Context, tx bun.Tx) error {
+					_, err := tx.NewInsert().Model(&o).Exec(ctx)
+					if err == nil {
+						_, err = tx.NewInsert().Model(&ratingRow{OrderID: o.ID, Dish: w.pork.ID, Day: day, Stars: 3}).Exec(ctx)
+					}
+					return err
+				})
+			}},
 			"idempotency": insert(func(at time.Time) any {
 				return &idempotencyRow{Person: "wang", Key: "k", Result: uuid.New(), CreatedAt: at.Unix()}
 			}),

@@ -145,6 +145,14 @@ func refusalText(v web.View, r *Refusal, dish string) string {
 		return v.T("canteen.refused.busy")
 	case RuleMoney:
 		return v.T("canteen.refused.money")
+	case RuleRatingOver:
+		return v.T("canteen.rating.wrong.over")
+	case RuleNotServed, RuleNotEaten:
+		return v.T("canteen.rating.wrong.notEaten")
+	case RuleStars:
+		return v.T("canteen.rating.wrong.stars")
+	case RuleLineLength:
+		return v.T("canteen.rating.wrong.line", "Limit", r.Limit)
 	}
 	return v.T("canteen.refused.gone") // no such sitting, or not published any more
 }

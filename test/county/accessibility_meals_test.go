@@ -17,6 +17,8 @@ type meals struct {
 	order, dish    string
 	// standing is the resident's standing order.
 	standing string
+	// eaten is an order of the resident's that was handed out and rated.
+	eaten string
 }
 
 // sitting is a meal of a day.
@@ -71,6 +73,33 @@ func (f *furnished) furnishMeals(t *testing.T) {
 	}
 }
 
+// furnishFeedback has the resident eat something and say how it was.
+func (f *furnished) furnishFeedback(t *testing.T) {
+	t.Helper()
+	do := func(method, who, path string, in, out any) {
+		t.Helper()
+		if res := call(t, method, f.base+"/canteen/api/v1"+path, county.token(t, "zhanqian", who), in, out); res.StatusCode >= 300 {
+			t.Fatalf("%s: %s", path, res.Status)
+		}
+	}
+	s := f.meals.sitting
+	s.date = time.Now().In(shanghai).AddDate(0, 0, 4).Format(time.DateOnly)
+	var menus struct {
+		Menus []struct {
+			Items []struct{ Dish struct{ ID string } }
+		}
+	}
+	do("GET", resident, "/menus/"+s.date, nil, &menus)
+	var made struct{ ID string }
+	dish := menus.Menus[0].Items[0].Dish.ID
+	do("POST", resident, "/orders", map[string]any{
+		"canteen": s.canteen, "date": s.date, "meal": s.meal, "way": "PickUp", "lines": []any{map[string]any{"dish": dish, "portions": 1}},
+	}, &made)
+	do("POST", manager, "/staff/orders/"+made.ID+"/serve", nil, nil)
+	do("PUT", resident, "/orders/"+made.ID+"/ratings/"+dish, map[string]any{"stars": 2, "line": "今天的菜有点咸，老人吃不惯，希望下次少放盐"}, nil)
+	f.meals.eaten = made.ID
+}
+
 // mealPages are those of residents.
 func (f furnished) mealPages() []page {
 	standing := "/canteen/standing/" + f.meals.standing
@@ -89,6 +118,8 @@ func (f furnished) mealPages() []page {
 		{name: "meal-order-of-mine", path: order},
 		{name: "meal-change", path: order + "/change"},
 		{name: "meal-cancel", path: order + "/cancel"},
+		{name: "meal-rated", path: "/canteen/orders/" + f.meals.eaten},
+		{name: "meal-rate", path: "/canteen/orders/" + f.meals.eaten + "/rate"},
 		{name: "standing-orders", path: "/canteen/standing"},
 		{name: "standing-new", path: "/canteen/standing/new"},
 		{name: "standing-mistakes", path: "/canteen/standing/new", then: func(p *person) {
@@ -120,6 +151,10 @@ func (f furnished) kitchenPages() []page {
 			p.clickAt(`//main//form[@method="post"]//button`)
 		}},
 		{name: "dish", path: staff + "dishes/" + f.meals.dish},
+		{name: "feedback", path: staff + "feedback?dish=" + f.meals.dish},
+		{name: "feedback-all", path: staff + "feedback"},
+		{name: "feedback-months", path: staff + "feedback/months"},
+		{name: "feedback-order", path: staff + "feedback/orders/" + f.meals.eaten},
 		{name: "subsidies", path: staff + "subsidies"},
 		{name: "category", path: staff + "categories/low-income"},
 	}

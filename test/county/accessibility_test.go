@@ -26,6 +26,7 @@ func TestAccessibility(t *testing.T) {
 	f := furnish(t)
 	f.furnishPeople(t)
 	f.furnishMeals(t)
+	f.furnishFeedback(t)
 	var seen looks
 	t.Run("pages", func(t *testing.T) {
 		for _, mode := range []string{"standard", "elder"} {

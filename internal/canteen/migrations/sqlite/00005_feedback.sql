@@ -1,6 +1,41 @@
 -- +goose Up
+-- All times are Unix seconds, days are YYYY-MM-DD in the community's zone.
+
 -- A photo as lists show it; empty if it was kept before there were small ones.
 ALTER TABLE photos ADD COLUMN small BLOB;
 
+-- What somebody said about a dish that they had; stars are 1 to 5. The eater
+-- and who said it are empty when they have left.
+CREATE TABLE ratings (
+    order_id   TEXT NOT NULL REFERENCES orders (id),
+    dish       TEXT NOT NULL REFERENCES dishes (id),
+    canteen    TEXT NOT NULL,
+    day        TEXT NOT NULL,
+    meal       TEXT NOT NULL,
+    eater      TEXT NOT NULL,
+    said_by    TEXT NOT NULL,
+    stars      INTEGER NOT NULL CHECK (stars BETWEEN 1 AND 5),
+    line       TEXT NOT NULL CHECK (length(line) <= 140),
+    said_at    INTEGER NOT NULL,
+    PRIMARY KEY (order_id, dish)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX ratings_of_dish ON ratings (dish, eater, stars);
+CREATE INDEX ratings_by_day ON ratings (day);
+CREATE INDEX ratings_by_time ON ratings (said_at);
+CREATE INDEX ratings_by_eater ON ratings (eater);
+CREATE INDEX ratings_by_sayer ON ratings (said_by);
+
+-- What came of ratings that are not kept any more, by the month of the meal.
+CREATE TABLE past_ratings (
+    month   TEXT NOT NULL,
+    dish    TEXT NOT NULL,
+    ratings INTEGER NOT NULL,
+    stars   INTEGER NOT NULL,
+    PRIMARY KEY (month, dish)
+) STRICT, WITHOUT ROWID;
+
 -- +goose Down
+DROP TABLE past_ratings;
+DROP TABLE ratings;
 ALTER TABLE photos DROP COLUMN small;
