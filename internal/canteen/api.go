@@ -72,11 +72,13 @@ func (s *service) problem(ctx context.Context, err error) error {
 	if refusal, ok := errors.AsType[*Refusal](err); ok {
 		status := http.StatusUnprocessableEntity
 		switch refusal.Rule {
-		case RuleSoldOut, RuleOrdered, RuleEnded, RuleBusy:
+		case RuleSoldOut, RuleOrdered, RuleEnded, RuleBusy, RuleSampleTaken, RuleSampleEarly, RuleUsesClosed, RuleCheckDay:
 			status = http.StatusConflict
 		}
 		p := host.NewProblem(status, string(refusal.Rule), refusal.Text)
-		if refusal.Dish != "" {
+		if refusal.Field != "" {
+			p.Errors = []*huma.ErrorDetail{{Message: refusal.Text, Location: "body." + refusal.Field}}
+		} else if refusal.Dish != "" {
 			p.Errors = []*huma.ErrorDetail{{Message: refusal.Text, Location: "body.lines", Value: refusal.Dish}}
 		}
 		return p

@@ -135,6 +135,8 @@ type Refusal struct {
 	Rule Rule
 	// Dish is the dish at fault, if one is.
 	Dish string
+	// Field is the field at fault as the API names it, if it is one.
+	Field string
 	// Limit is what the rule allows: portions, or fen that are there.
 	Limit int64
 	Text  string

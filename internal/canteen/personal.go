@@ -37,6 +37,12 @@ var kept = []database.Retention{
 	{Table: "category_members", Kept: database.KeptWithPerson},
 	{Table: "takings", Kept: database.NotPersonal},
 	{Table: "takings_eaters", Kept: database.NotPersonal},
+	{Table: "suppliers", Kept: database.KeptFor, For: safetyRetention},
+	{Table: "batches", Kept: database.KeptFor, For: safetyRetention},
+	{Table: "batch_photos", Kept: database.KeptFor, For: safetyRetention},
+	{Table: "uses", Kept: database.KeptFor, For: safetyRetention},
+	{Table: "samples", Kept: database.KeptFor, For: safetyRetention},
+	{Table: "checks", Kept: database.KeptFor, For: safetyRetention},
 	{Table: "canteens", Kept: database.NotPersonal},
 	{Table: "dishes", Kept: database.NotPersonal},
 	{Table: "photos", Kept: database.NotPersonal},
@@ -67,8 +73,10 @@ func (s *Store) Erase(ctx context.Context, now time.Time, loc *time.Location) (e
 		if err != nil {
 			return err
 		}
-		erased, err = result.RowsAffected()
-		return err
+		if erased, err = result.RowsAffected(); err != nil {
+			return err
+		}
+		return eraseSafety(ctx, tx, now, loc)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("erasing orders: %w", err)

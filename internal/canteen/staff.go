@@ -52,7 +52,7 @@ const sittingPattern = "{canteen}/{date}/{meal}"
 
 // staffRoutes are all routes of the staff's pages.
 func (s *service) staffRoutes() []staffRoute {
-	return []staffRoute{
+	return append(s.safetyRoutes(), []staffRoute{
 		{inCanteen, "GET " + staffPath + "{$}", s.glancePage},
 		{counter, "GET " + staffMealsPath + sittingPattern, s.mealPage},
 		{counter, "GET " + staffMealsPath + sittingPattern + "/print", s.printPage},
@@ -89,7 +89,7 @@ func (s *service) staffRoutes() []staffRoute {
 		{managers, "GET " + staffCategoriesPath + "{category}", s.categoryPage},
 		{managers, "POST " + staffCategoriesPath + "{category}/add", s.memberAdded},
 		{managers, "POST " + staffCategoriesPath + "{category}/remove", s.memberRemoved},
-	}
+	}...)
 }
 
 // mountStaff mounts the staff's pages, and the photos, which everybody may see.
@@ -100,6 +100,7 @@ func (s *service) mountStaff(rt *host.Runtime) {
 	rt.Upload(staffPhotosPath, maxPhotoBytes+formOverhead)
 	rt.Mux.HandleFunc("GET "+photosPath+"{id}", s.photoFile(s.store.Photo))
 	rt.Mux.HandleFunc("GET "+photosPath+"{id}/small", s.photoFile(s.store.SmallPhoto))
+	rt.Upload(batchPhotosPath, maxPhotoBytes+formOverhead)
 }
 
 // formOverhead is what a form has around a file, at most.
@@ -125,6 +126,11 @@ var deskDone = map[string]string{
 	"plan": "canteen.staff.done.plan", "planPublished": "canteen.staff.done.planPublished", "copied": "canteen.staff.done.copied",
 	"memberAdded": "canteen.staff.done.memberAdded", "memberRemoved": "canteen.staff.done.memberRemoved",
 	"standing": "canteen.standing.done.made", "standingSkipped": "canteen.standing.done.skipped", "standingEnded": "canteen.standing.done.ended",
+	"supplierNew": "canteen.safety.done.supplierNew", "supplierChanged": "canteen.safety.done.supplierChanged",
+	"supplierRetired": "canteen.safety.done.supplierRetired", "supplierBack": "canteen.safety.done.supplierBack",
+	"batchNew": "canteen.safety.done.batchNew", "batchChanged": "canteen.safety.done.batchChanged", "batchUsedUp": "canteen.safety.done.batchUsedUp",
+	"batchDiscarded": "canteen.safety.done.batchDiscarded", "batchOpen": "canteen.safety.done.batchOpen",
+	"uses": "canteen.safety.done.uses", "samples": "canteen.safety.done.samples", "sampleGone": "canteen.safety.done.sampleGone", "checks": "canteen.safety.done.checks",
 	"photo": "canteen.staff.done.photo", "photoRemoved": "canteen.staff.done.photoRemoved",
 }
 
@@ -160,6 +166,7 @@ func (d desk) tabs() []web.Tab {
 		{kitchen, d.T("canteen.staff.tab.menus"), staffMenusPath},
 		{kitchen, d.T("canteen.staff.tab.dishes"), staffDishesPath},
 		{cooksAndManagers, d.T("canteen.feedback.tab"), staffFeedbackPath},
+		{cooksAndManagers, d.T("canteen.safety.title"), safetyPath},
 		{managers, d.T("canteen.staff.tab.subsidies"), staffSubsidiesPath},
 	} {
 		if d.has(tab.duties) {
@@ -220,7 +227,9 @@ func (s *service) servedAt(r *http.Request, sitting Sitting) (Served, error) {
 // glanceView is what is cooked today and tomorrow.
 type glanceView struct {
 	desk
-	Days []glanceDay
+	// Reminders are what is due for food safety.
+	Reminders []reminder
+	Days      []glanceDay
 }
 
 // glanceDay is a day of all canteens.
@@ -248,6 +257,9 @@ func (s *service) glancePage(w http.ResponseWriter, r *http.Request) {
 	var progress map[Sitting]Progress
 	if err == nil {
 		progress, err = s.store.Progress(ctx, today, today.AddDays(1))
+	}
+	if err == nil {
+		v.Reminders, err = s.reminded(ctx, v.desk)
 	}
 	if err != nil {
 		s.fail(w, r, err)

@@ -96,6 +96,12 @@ func TestDishForm(t *testing.T) {
 // upload sends a file as the photo of a dish.
 func (v visitor) upload(dish string, content []byte) (status int, location, page string) {
 	v.t.Helper()
+	return v.uploadTo(staffPhotosPath+"?dish="+dish, content)
+}
+
+// uploadTo sends a file as a photo to where a form does.
+func (v visitor) uploadTo(path string, content []byte) (status int, location, page string) {
+	v.t.Helper()
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
 	if content != nil {
@@ -105,7 +111,7 @@ func (v visitor) upload(dish string, content []byte) (status int, location, page
 	if err := form.Close(); err != nil {
 		v.t.Fatal(err)
 	}
-	return v.send(http.MethodPost, staffPhotosPath+"?dish="+dish, form.FormDataContentType(), body.String())
+	return v.send(http.MethodPost, path, form.FormDataContentType(), body.String())
 }
 
 // scene is a picture, red where it begins and blue where it ends.

@@ -525,6 +525,7 @@ func TestEveryStaffPageIsAudited(t *testing.T) {
 			return visit{manager, category + "/remove", url.Values{"person": {hosttest.PersonID(t, li)}}, []string{"canteen.member-remove li"}}
 		},
 	}
+	maps.Copy(table, s.safetyVisits())
 	for _, route := range (&service{}).staffRoutes() {
 		if table[route.pattern] == nil {
 			t.Errorf("%s is not in the table: say what it leaves in the audit", route.pattern)
@@ -537,6 +538,8 @@ func TestEveryStaffPageIsAudited(t *testing.T) {
 		status, _, page := 0, "", ""
 		if visit.path == "photo" {
 			status, _, page = visitors[visit.by].upload(s.pork, asJPEG(t, scene(4, 4)))
+		} else if to, ok := strings.CutPrefix(visit.path, "upload "); ok {
+			status, _, page = visitors[visit.by].uploadTo(to, asJPEG(t, scene(4, 4)))
 		} else {
 			status, _, page = visitors[visit.by].open(visit.path, visit.form)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -393,6 +394,7 @@ func TestActions(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		w.keepSafe(t, by)
 		seen := map[string]int{}
 		for _, r := range must[[]audit.Record](t)(audit.Between(t.Context(), w.db, moment(t, sunday).Add(-time.Hour), moment(t, sunday).Add(time.Hour), 100)) {
 			if actionTexts[r.Action] == "" {
@@ -570,6 +572,7 @@ func TestEveryTableHasARetention(t *testing.T) {
 				return &idempotencyRow{Person: "wang", Key: "k", Result: uuid.New(), CreatedAt: at.Unix()}
 			}),
 		}
+		maps.Copy(rows, w.expiringSafety(t, insert, coarse))
 		erase := func(now time.Time) error {
 			_, err := w.Erase(t.Context(), now, shanghai)
 			return err
