@@ -11,51 +11,53 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/google/uuid"
+	"github.com/linli-io/linli/internal/host"
 )
 
 // bookingOperations are what people do with their own bookings.
-func (s *service) bookingOperations(o operations) {
-	huma.Register(o.api, o.personal(huma.Operation{
+func (s *service) bookingOperations(api *host.API) {
+	huma.Register(api, api.Personal(huma.Operation{
 		OperationID: "create-booking", Method: http.MethodPost, Path: "/bookings", DefaultStatus: http.StatusCreated,
 		Tags:        []string{tagBookings},
 		Summary:     "Book a place",
 		Description: "Refused by a rule of the venue with 422 and the rule's name, with 409 if the place, or every place, is taken. Where the staff approve, the booking is requested first.",
-	}, withBody(http.StatusForbidden, http.StatusConflict, http.StatusTooManyRequests)...), s.createBooking)
-	huma.Register(o.api, o.personal(huma.Operation{
+	}, host.WithBody(http.StatusForbidden, http.StatusConflict, http.StatusTooManyRequests)...), s.createBooking)
+	huma.Register(api, api.Personal(huma.Operation{
 		OperationID: "list-bookings", Method: http.MethodGet, Path: "/bookings",
 		Tags:    []string{tagBookings},
 		Summary: "One's own bookings, the latest start first",
 	}, http.StatusUnprocessableEntity), s.listBookings)
-	huma.Register(o.api, o.personal(huma.Operation{
+	huma.Register(api, api.Personal(huma.Operation{
 		OperationID: "get-booking", Method: http.MethodGet, Path: "/bookings/{id}",
 		Tags:    []string{tagBookings},
 		Summary: "One of one's own bookings",
-	}, byID()...), s.getBooking)
-	huma.Register(o.api, o.personal(huma.Operation{
+	}, host.ByID()...), s.getBooking)
+	huma.Register(api, api.Personal(huma.Operation{
 		OperationID: "change-booking", Method: http.MethodPatch, Path: "/bookings/{id}",
 		Tags:        []string{tagBookings},
 		Summary:     "Move one of one's own bookings",
 		Description: "To another time or place of its venue. What is left out stays as it is. A booking that cannot be moved stays where it was. Where the staff approve, they do so again.",
-	}, withBody(byID(http.StatusConflict)...)...), s.changeBooking)
-	huma.Register(o.api, o.personal(huma.Operation{
+	}, host.WithBody(host.ByID(http.StatusConflict)...)...), s.changeBooking)
+	huma.Register(api, api.Personal(huma.Operation{
 		OperationID: "cancel-booking", Method: http.MethodDelete, Path: "/bookings/{id}", DefaultStatus: http.StatusNoContent,
 		Tags:        []string{tagBookings},
 		Summary:     "Cancel one of one's own bookings",
 		Description: "Or decline a hold. Cancelling again changes nothing. What has begun cannot be cancelled.",
-	}, byID()...), s.cancelBooking)
-	huma.Register(o.api, o.personal(huma.Operation{
+	}, host.ByID()...), s.cancelBooking)
+	huma.Register(api, api.Personal(huma.Operation{
 		OperationID: "accept-booking", Method: http.MethodPost, Path: "/bookings/{id}/accept",
 		Tags:        []string{tagBookings},
 		Summary:     "Accept a place that was held for one who waited",
 		Description: "Until dueAt. Accepting again changes nothing.",
-	}, byID()...), s.acceptBooking)
-	huma.Register(o.api, o.personal(huma.Operation{
+	}, host.ByID()...), s.acceptBooking)
+	huma.Register(api, api.Personal(huma.Operation{
 		OperationID: "check-in", Method: http.MethodPost, Path: "/bookings/{id}/check-in",
 		Tags:        []string{tagBookings},
 		Summary:     "Check in by the code on the venue's door",
 		Description: "From 15 minutes before the start on. After ten wrong codes in an hour every further one is answered with 429. Checking in again changes nothing.",
-	}, withBody(byID(http.StatusTooManyRequests)...)...), s.checkIn)
+	}, host.WithBody(host.ByID(http.StatusTooManyRequests)...)...), s.checkIn)
 }
 
 // APIBooking is a booking in answers. Like all that is embedded in inputs and

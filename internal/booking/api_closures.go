@@ -6,18 +6,20 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/google/uuid"
+	"github.com/linli-io/linli/internal/host"
 
 	"github.com/linli-io/linli/internal/identity"
 )
 
 // closureOperations are about closing a venue for a time.
-func (s *service) closureOperations(o operations) {
+func (s *service) closureOperations(api *host.API) {
 	desk := func(op huma.Operation, errors ...int) huma.Operation {
 		op.Tags = []string{tagClosures}
-		return o.staff(identity.FrontDesk, op, errors...)
+		return api.Staff(frontDesk, op, errors...)
 	}
-	huma.Register(o.api, desk(huma.Operation{
+	huma.Register(api, desk(huma.Operation{
 		OperationID: "list-closures", Method: http.MethodGet, Path: "/staff/closures",
 		Summary: "What is closed, now or later",
 	}), s.listClosures)
@@ -26,14 +28,14 @@ func (s *service) closureOperations(o operations) {
 		Summary: "Close a venue, or a place of it, for a time",
 		Description: "The bookings meanwhile are cancelled, or moved to another place or a later time where there is one, in the same step. " +
 			"The answer lists them with phone numbers, before and after. A dry run changes nothing and is answered with 200.",
-	}, withBody()...)
-	huma.Register(o.api, create, s.createClosure)
+	}, host.WithBody()...)
+	huma.Register(api, create, s.createClosure)
 	dryRunToo(create)
-	huma.Register(o.api, desk(huma.Operation{
+	huma.Register(api, desk(huma.Operation{
 		OperationID: "delete-closure", Method: http.MethodDelete, Path: "/staff/closures/{id}", DefaultStatus: http.StatusNoContent,
 		Summary:     "Open again before the time",
 		Description: "What was cancelled stays cancelled; free places are offered to those who wait. Opening again changes nothing.",
-	}, byID()...), s.deleteClosure)
+	}, host.ByID()...), s.deleteClosure)
 }
 
 type apiClosure struct {

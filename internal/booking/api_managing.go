@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/google/uuid"
+	"github.com/linli-io/linli/internal/host"
 
 	"github.com/linli-io/linli/api/v1alpha1"
 	"github.com/linli-io/linli/internal/identity"
@@ -19,47 +21,47 @@ const maxVenueBytes = 64 << 10
 
 // managerOperations are about venues, members and door codes. The front desk
 // may read what it needs.
-func (s *service) managerOperations(o operations) {
-	staff := func(duty identity.Duty, op huma.Operation, errors ...int) huma.Operation {
+func (s *service) managerOperations(api *host.API) {
+	staff := func(duties []identity.Duty, op huma.Operation, errors ...int) huma.Operation {
 		op.Tags = []string{tagManaging}
 		op.Path = "/staff/venues/{venue}" + op.Path
-		return o.staff(duty, op, errors...)
+		return api.Staff(duties, op, errors...)
 	}
-	huma.Register(o.api, staff(identity.Manager, huma.Operation{
+	huma.Register(api, staff(managers, huma.Operation{
 		OperationID: "get-venue", Method: http.MethodGet,
 		Summary: "A venue as the manifest or a manager wrote it; one that was retired too",
-	}, byID()...), s.getVenue)
-	huma.Register(o.api, staff(identity.Manager, huma.Operation{
+	}, host.ByID()...), s.getVenue)
+	huma.Register(api, staff(managers, huma.Operation{
 		OperationID: "put-venue", Method: http.MethodPut, MaxBodyBytes: maxVenueBytes,
 		Summary:     "Make a venue, or change it",
 		Description: "By the rules of a manifest. Bookings stay as they are, whatever the new rules. Refused with 409 where the venues follow the manifest.",
-	}, withBody(http.StatusConflict)...), s.putVenue)
-	huma.Register(o.api, staff(identity.Manager, huma.Operation{
+	}, host.WithBody(http.StatusConflict)...), s.putVenue)
+	huma.Register(api, staff(managers, huma.Operation{
 		OperationID: "retire-venue", Method: http.MethodDelete, DefaultStatus: http.StatusNoContent,
 		Summary:     "Take a venue from the list of what can be booked",
 		Description: "Refused with 409 while it has bookings ahead, and where the venues follow the manifest.",
-	}, byID(http.StatusConflict)...), s.retireVenue)
-	huma.Register(o.api, staff(identity.FrontDesk, huma.Operation{
+	}, host.ByID(http.StatusConflict)...), s.retireVenue)
+	huma.Register(api, staff(frontDesk, huma.Operation{
 		OperationID: "list-members", Method: http.MethodGet, Path: "/members",
 		Summary: "Who may book at a venue for members, by name",
-	}, byID()...), s.listMembers)
-	huma.Register(o.api, staff(identity.Manager, huma.Operation{
+	}, host.ByID()...), s.listMembers)
+	huma.Register(api, staff(managers, huma.Operation{
 		OperationID: "put-member", Method: http.MethodPut, Path: "/members/{person}", DefaultStatus: http.StatusNoContent,
 		Summary: "Make somebody a member; again changes nothing",
-	}, byID()...), s.putMember)
-	huma.Register(o.api, staff(identity.Manager, huma.Operation{
+	}, host.ByID()...), s.putMember)
+	huma.Register(api, staff(managers, huma.Operation{
 		OperationID: "remove-member", Method: http.MethodDelete, Path: "/members/{person}", DefaultStatus: http.StatusNoContent,
 		Summary:     "Make somebody a member no more",
 		Description: "Bookings stay. Removing again changes nothing.",
 	}, http.StatusUnprocessableEntity), s.removeMember)
-	huma.Register(o.api, staff(identity.FrontDesk, huma.Operation{
+	huma.Register(api, staff(frontDesk, huma.Operation{
 		OperationID: "get-door-code", Method: http.MethodGet, Path: "/door-code",
 		Summary: "The code for a venue's door, by which people check in",
-	}, byID()...), s.getDoorCode)
-	huma.Register(o.api, staff(identity.Manager, huma.Operation{
+	}, host.ByID()...), s.getDoorCode)
+	huma.Register(api, staff(managers, huma.Operation{
 		OperationID: "renew-door-code", Method: http.MethodPost, Path: "/door-code",
 		Summary: "Make a new code for a venue's door; the one before is worth nothing any more",
-	}, byID()...), s.renewDoorCode)
+	}, host.ByID()...), s.renewDoorCode)
 }
 
 // venueSpec is a v1alpha1.Venue with the bounds of its schema.
@@ -169,7 +171,7 @@ func (s *service) retireVenue(ctx context.Context, in *VenueInput) (*struct{}, e
 func (s *service) ownVenues() error {
 	booking := s.config().Community.Spec.Services.Booking
 	if booking != nil && booking.ManagedBy == v1alpha1.ManagedByManifest {
-		return newProblem(http.StatusConflict, ruleManifest,
+		return host.NewProblem(http.StatusConflict, ruleManifest,
 			"The venues of this community follow its manifest (services.booking.managedBy is Manifest); county IT changes them there.")
 	}
 	return nil

@@ -7,29 +7,31 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/linli-io/linli/internal/host"
+
 	"github.com/linli-io/linli/internal/identity"
 )
 
 // ownOperations are about the caller: their people and their calendar.
-func (s *service) ownOperations(o operations) {
-	huma.Register(o.api, o.personal(huma.Operation{
+func (s *service) ownOperations(api *host.API) {
+	huma.Register(api, api.Personal(huma.Operation{
 		OperationID: "list-people", Method: http.MethodGet, Path: "/people",
 		Tags:    []string{tagOwn},
 		Summary: "For whom one may book: oneself, a parent, a child",
 	}), s.listPeople)
-	huma.Register(o.api, o.personal(huma.Operation{
+	huma.Register(api, api.Personal(huma.Operation{
 		OperationID: "get-calendar-feed", Method: http.MethodGet, Path: "/calendar-feed",
 		Tags:        []string{tagOwn},
 		Summary:     "Whether there is an address at which a calendar fetches one's bookings",
 		Description: "The address itself is told once, when it is made.",
 	}, http.StatusNotFound), s.getFeed)
-	huma.Register(o.api, o.personal(huma.Operation{
+	huma.Register(api, api.Personal(huma.Operation{
 		OperationID: "make-calendar-feed", Method: http.MethodPut, Path: "/calendar-feed",
 		Tags:        []string{tagOwn},
 		Summary:     "Make a secret address at which a calendar fetches one's bookings",
 		Description: "Everybody who knows the address can read there when one has booked and where. It is told only now; the one before is worth nothing any more.",
 	}, http.StatusUnprocessableEntity), s.makeFeed)
-	huma.Register(o.api, o.personal(huma.Operation{
+	huma.Register(api, api.Personal(huma.Operation{
 		OperationID: "revoke-calendar-feed", Method: http.MethodDelete, Path: "/calendar-feed", DefaultStatus: http.StatusNoContent,
 		Tags:        []string{tagOwn},
 		Summary:     "Make the calendar's address worth nothing",

@@ -7,46 +7,46 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/google/uuid"
 
-	"github.com/linli-io/linli/internal/identity"
+	"github.com/google/uuid"
+	"github.com/linli-io/linli/internal/host"
 )
 
 // seriesOperations are about bookings that repeat every week.
-func (s *service) seriesOperations(o operations) {
-	create := o.personal(huma.Operation{
+func (s *service) seriesOperations(api *host.API) {
+	create := api.Personal(huma.Operation{
 		OperationID: "create-series", Method: http.MethodPost, Path: "/series", DefaultStatus: http.StatusCreated,
 		Tags:    []string{tagSeries},
 		Summary: "Book the same time every week until a day",
 		Description: "At the same time on the clock, for at most 53 weeks. Weeks that cannot be booked are left out, or nothing is booked, as conflicts says. " +
 			"If nothing is booked the answer is 409 with the weeks and what stands in their way. A dry run books nothing and is answered with 200.",
-	}, withBody(http.StatusForbidden, http.StatusConflict)...)
-	huma.Register(o.api, create, s.createSeries)
+	}, host.WithBody(http.StatusForbidden, http.StatusConflict)...)
+	huma.Register(api, create, s.createSeries)
 	dryRunToo(create)
-	huma.Register(o.api, o.personal(huma.Operation{
+	huma.Register(api, api.Personal(huma.Operation{
 		OperationID: "get-series", Method: http.MethodGet, Path: "/series/{id}",
 		Tags:    []string{tagSeries},
 		Summary: "The bookings of a series, the earliest first",
-	}, byID()...), s.getSeries)
-	huma.Register(o.api, o.personal(huma.Operation{
+	}, host.ByID()...), s.getSeries)
+	huma.Register(api, api.Personal(huma.Operation{
 		OperationID: "cancel-series", Method: http.MethodDelete, Path: "/series/{id}",
 		Tags:        []string{tagSeries},
 		Summary:     "Cancel what is ahead of a series",
 		Description: "What may not be cancelled any more stays. The answer has what was cancelled now.",
-	}, byID()...), s.cancelSeries)
-	staff := o.staff(identity.FrontDesk, huma.Operation{
+	}, host.ByID()...), s.cancelSeries)
+	staff := api.Staff(frontDesk, huma.Operation{
 		OperationID: "staff-create-series", Method: http.MethodPost, Path: "/staff/series", DefaultStatus: http.StatusCreated,
 		Tags:        []string{tagDesk},
 		Summary:     "Book the same time every week for somebody, who need not have an account",
 		Description: "As create-series, by the rules of staff-create-booking.",
-	}, withBody(http.StatusConflict)...)
-	huma.Register(o.api, staff, s.deskCreateSeries)
+	}, host.WithBody(http.StatusConflict)...)
+	huma.Register(api, staff, s.deskCreateSeries)
 	dryRunToo(staff)
-	huma.Register(o.api, o.staff(identity.FrontDesk, huma.Operation{
+	huma.Register(api, api.Staff(frontDesk, huma.Operation{
 		OperationID: "staff-cancel-series", Method: http.MethodDelete, Path: "/staff/series/{id}",
 		Tags:    []string{tagDesk},
 		Summary: "Cancel what is ahead of anybody's series",
-	}, byID()...), s.deskCancelSeries)
+	}, host.ByID()...), s.deskCancelSeries)
 }
 
 // dryRunToo documents the answer to a dry run: that of success, with 200.
@@ -152,9 +152,8 @@ func (s *service) createdSeries(ctx context.Context, in WantedSeries, party Part
 	case in.DryRun:
 		out.Status = http.StatusOK
 	case id == uuid.Nil:
-		problem := newProblem(http.StatusConflict, ruleSeriesConflict, "Nothing was booked: weeks has what stands in the way of which.")
-		problem.Weeks = weeks
-		return nil, problem
+		refused := host.NewProblem(http.StatusConflict, ruleSeriesConflict, "Nothing was booked: weeks has what stands in the way of which.")
+		return nil, &Problem{Problem: *refused, Weeks: weeks}
 	default:
 		out.Body.ID, out.Location = &id, apiPath+"/series/"+id.String()
 	}

@@ -8,61 +8,63 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/linli-io/linli/internal/host"
+
 	"github.com/linli-io/linli/internal/identity"
 )
 
 // deskOperations are the front desk's day.
-func (s *service) deskOperations(o operations) {
+func (s *service) deskOperations(api *host.API) {
 	desk := func(op huma.Operation, errors ...int) huma.Operation {
 		op.Tags = []string{tagDesk}
-		return o.staff(identity.FrontDesk, op, errors...)
+		return api.Staff(frontDesk, op, errors...)
 	}
-	huma.Register(o.api, desk(huma.Operation{
+	huma.Register(api, desk(huma.Operation{
 		OperationID: "staff-board", Method: http.MethodGet, Path: "/staff/board",
 		Summary: "All bookings of a day at all venues, in order of time; those that were given up too",
 	}, http.StatusUnprocessableEntity), s.deskBoard)
-	huma.Register(o.api, desk(huma.Operation{
+	huma.Register(api, desk(huma.Operation{
 		OperationID: "staff-requests", Method: http.MethodGet, Path: "/staff/requests",
 		Summary: "The bookings that wait for approval, the first to begin first",
 	}), s.deskRequests)
-	huma.Register(o.api, desk(huma.Operation{
+	huma.Register(api, desk(huma.Operation{
 		OperationID: "staff-find-people", Method: http.MethodGet, Path: "/staff/people",
 		Summary: "Look for people by name, or by at least three digits of the phone number",
 	}, http.StatusUnprocessableEntity), s.deskPeople)
-	huma.Register(o.api, desk(huma.Operation{
+	huma.Register(api, desk(huma.Operation{
 		OperationID: "staff-create-booking", Method: http.MethodPost, Path: "/staff/bookings", DefaultStatus: http.StatusCreated,
 		Summary:     "Book for somebody, who need not have an account",
 		Description: "How far ahead, how late and for whom is the staff's to judge; what is open, taken and the limits of a person hold. It needs no approval.",
-	}, withBody(http.StatusConflict)...), s.deskCreate)
-	huma.Register(o.api, desk(huma.Operation{
+	}, host.WithBody(http.StatusConflict)...), s.deskCreate)
+	huma.Register(api, desk(huma.Operation{
 		OperationID: "staff-get-booking", Method: http.MethodGet, Path: "/staff/bookings/{id}",
 		Summary: "Anybody's booking",
-	}, byID()...), s.deskGet)
-	huma.Register(o.api, desk(huma.Operation{
+	}, host.ByID()...), s.deskGet)
+	huma.Register(api, desk(huma.Operation{
 		OperationID: "staff-change-booking", Method: http.MethodPatch, Path: "/staff/bookings/{id}",
 		Summary:     "Move anybody's booking",
 		Description: "As change-booking, until its end, and without approval.",
-	}, withBody(byID(http.StatusConflict)...)...), s.deskChange)
-	huma.Register(o.api, desk(huma.Operation{
+	}, host.WithBody(host.ByID(http.StatusConflict)...)...), s.deskChange)
+	huma.Register(api, desk(huma.Operation{
 		OperationID: "staff-approve-booking", Method: http.MethodPost, Path: "/staff/bookings/{id}/approve",
 		Summary: "Approve a booking; approving again changes nothing",
-	}, byID()...), s.deskApprove)
-	huma.Register(o.api, desk(huma.Operation{
+	}, host.ByID()...), s.deskApprove)
+	huma.Register(api, desk(huma.Operation{
 		OperationID: "staff-refuse-booking", Method: http.MethodPost, Path: "/staff/bookings/{id}/refuse",
 		Summary: "Refuse a booking with a reason; refusing again changes nothing",
-	}, withBody(byID()...)...), s.deskRefuse)
-	huma.Register(o.api, desk(huma.Operation{
+	}, host.WithBody(host.ByID()...)...), s.deskRefuse)
+	huma.Register(api, desk(huma.Operation{
 		OperationID: "staff-accept-booking", Method: http.MethodPost, Path: "/staff/bookings/{id}/accept",
 		Summary: "Accept what was held for somebody who waited, and who said so by phone; again changes nothing",
-	}, byID()...), s.deskAccept)
-	huma.Register(o.api, desk(huma.Operation{
+	}, host.ByID()...), s.deskAccept)
+	huma.Register(api, desk(huma.Operation{
 		OperationID: "staff-check-in", Method: http.MethodPost, Path: "/staff/bookings/{id}/check-in",
 		Summary: "Note that somebody has come; again changes nothing",
-	}, byID()...), s.deskCheckIn)
-	huma.Register(o.api, desk(huma.Operation{
+	}, host.ByID()...), s.deskCheckIn)
+	huma.Register(api, desk(huma.Operation{
 		OperationID: "staff-cancel-booking", Method: http.MethodPost, Path: "/staff/bookings/{id}/cancel",
 		Summary: "Cancel anybody's booking, until its end; cancelling again changes nothing",
-	}, withBody(byID()...)...), s.deskCancel)
+	}, host.WithBody(host.ByID()...)...), s.deskCancel)
 }
 
 // staffBooking is a booking with what the staff need to reach people.

@@ -9,9 +9,10 @@ import (
 	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/negotiation"
 
-	"github.com/linli-io/linli/internal/identity"
+	"github.com/danielgtaylor/huma/v2/negotiation"
+	"github.com/linli-io/linli/internal/host"
+
 	"github.com/linli-io/linli/internal/web"
 )
 
@@ -21,9 +22,9 @@ const (
 )
 
 // useOperations are about how much venues are used.
-func (s *service) useOperations(o operations) {
-	schema := o.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[useList](), true, "UseList")
-	huma.Register(o.api, o.staff(identity.FrontDesk, huma.Operation{
+func (s *service) useOperations(api *host.API) {
+	schema := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[useList](), true, "UseList")
+	huma.Register(api, api.Staff(frontDesk, huma.Operation{
 		OperationID: "staff-use", Method: http.MethodGet, Path: "/staff/use",
 		Tags:        []string{tagDesk},
 		Summary:     "How much each venue was used, by month and by what became of the bookings",

@@ -8,26 +8,28 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/linli-io/linli/internal/host"
+
 	"github.com/linli-io/linli/api/v1alpha1"
 )
 
 // venueOperations are about what can be booked, and when.
-func (s *service) venueOperations(o operations) {
-	huma.Register(o.api, o.public(huma.Operation{
+func (s *service) venueOperations(api *host.API) {
+	huma.Register(api, api.Public(huma.Operation{
 		OperationID: "list-venues", Method: http.MethodGet, Path: "/venues",
 		Tags:    []string{tagVenues},
 		Summary: "What can be booked",
 	}), s.listVenues)
-	huma.Register(o.api, o.public(huma.Operation{
+	huma.Register(api, api.Public(huma.Operation{
 		OperationID: "get-availability", Method: http.MethodGet, Path: "/venues/{venue}/availability",
 		Tags:    []string{tagVenues},
 		Summary: "A venue's day at a glance",
-	}, byID()...), s.getAvailability)
-	huma.Register(o.api, o.public(huma.Operation{
+	}, host.ByID()...), s.getAvailability)
+	huma.Register(api, api.Public(huma.Operation{
 		OperationID: "get-days", Method: http.MethodGet, Path: "/venues/{venue}/days",
 		Tags:    []string{tagVenues},
 		Summary: "Some of a venue's days in a row at a glance",
-	}, byID()...), s.getDays)
+	}, host.ByID()...), s.getDays)
 }
 
 type apiVenue struct {

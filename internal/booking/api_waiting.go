@@ -8,44 +8,44 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
-	"github.com/linli-io/linli/internal/identity"
+	"github.com/linli-io/linli/internal/host"
 )
 
 // waitingOperations are about waiting for what is taken.
-func (s *service) waitingOperations(o operations) {
-	huma.Register(o.api, o.personal(huma.Operation{
+func (s *service) waitingOperations(api *host.API) {
+	huma.Register(api, api.Personal(huma.Operation{
 		OperationID: "list-waiting", Method: http.MethodGet, Path: "/waiting-list",
 		Tags:    []string{tagWaiting},
 		Summary: "What one waits for, or is offered, the earliest start first",
 	}), s.listWaiting)
-	huma.Register(o.api, o.personal(huma.Operation{
+	huma.Register(api, api.Personal(huma.Operation{
 		OperationID: "join-waiting-list", Method: http.MethodPost, Path: "/waiting-list", DefaultStatus: http.StatusCreated,
 		Tags:        []string{tagWaiting},
 		Summary:     "Wait for a time that is taken",
 		Description: "Refused with the rule still-free while it can be booked. Waiting again for the same is answered with the entry there is.",
-	}, withBody(http.StatusForbidden)...), s.joinWaitingList)
-	huma.Register(o.api, o.personal(huma.Operation{
+	}, host.WithBody(http.StatusForbidden)...), s.joinWaitingList)
+	huma.Register(api, api.Personal(huma.Operation{
 		OperationID: "leave-waiting-list", Method: http.MethodDelete, Path: "/waiting-list/{id}", DefaultStatus: http.StatusNoContent,
 		Tags:        []string{tagWaiting},
 		Summary:     "Wait no more",
 		Description: "An offer is declined with it. Leaving again changes nothing.",
-	}, byID()...), s.leaveWaitingList)
-	huma.Register(o.api, o.staff(identity.FrontDesk, huma.Operation{
+	}, host.ByID()...), s.leaveWaitingList)
+	huma.Register(api, api.Staff(frontDesk, huma.Operation{
 		OperationID: "staff-waiting-list", Method: http.MethodGet, Path: "/staff/waiting-list",
 		Tags:    []string{tagDesk},
 		Summary: "Who waits for times on a day, by venue, in the order of joining",
 	}, http.StatusUnprocessableEntity), s.deskWaiting)
-	huma.Register(o.api, o.staff(identity.FrontDesk, huma.Operation{
+	huma.Register(api, api.Staff(frontDesk, huma.Operation{
 		OperationID: "staff-join-waiting-list", Method: http.MethodPost, Path: "/staff/waiting-list", DefaultStatus: http.StatusCreated,
 		Tags:        []string{tagDesk},
 		Summary:     "Have somebody wait for a time that is taken",
 		Description: "Somebody without an account hears by phone of what is offered; staff-accept-booking accepts it.",
-	}, withBody()...), s.deskJoin)
-	huma.Register(o.api, o.staff(identity.FrontDesk, huma.Operation{
+	}, host.WithBody()...), s.deskJoin)
+	huma.Register(api, api.Staff(frontDesk, huma.Operation{
 		OperationID: "staff-leave-waiting-list", Method: http.MethodDelete, Path: "/staff/waiting-list/{id}", DefaultStatus: http.StatusNoContent,
 		Tags:    []string{tagDesk},
 		Summary: "Have anybody wait no more",
-	}, byID()...), s.deskLeave)
+	}, host.ByID()...), s.deskLeave)
 }
 
 // APIEntry is an entry of the waiting list in answers.

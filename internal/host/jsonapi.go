@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -116,7 +117,18 @@ func (a *API) Public(op huma.Operation, statuses ...int) huma.Operation {
 
 // Personal is an operation for people whom the community knows.
 func (a *API) Personal(op huma.Operation, statuses ...int) huma.Operation {
-	return a.restricted(op, func(identity.Person) bool { return true }, "", statuses)
+	return a.restricted(op, identity.Refusal, statuses)
+}
+
+// Proven is an operation for people who are signed in, whether the community
+// knows them or not.
+func (a *API) Proven(op huma.Operation, statuses ...int) huma.Operation {
+	return a.restricted(op, func(ctx context.Context) (int, string) {
+		if _, ok := identity.ProofFromContext(ctx); ok {
+			return 0, ""
+		}
+		return identity.Refusal(ctx)
+	}, statuses)
 }
 
 // Staff is an operation for staff who are charged with one of the duties.
@@ -125,25 +137,23 @@ func (a *API) Staff(duties []identity.Duty, op huma.Operation, statuses ...int) 
 	for i, d := range duties {
 		names[i] = string(d)
 	}
-	return a.restricted(op, func(p identity.Person) bool { return slices.ContainsFunc(duties, p.Has) },
-		fmt.Sprintf("This is for staff with the duty %s, who have signed in as staff do.", strings.Join(names, " or ")), statuses)
+	return a.restricted(op, func(ctx context.Context) (int, string) {
+		status, detail := identity.Refusal(ctx)
+		if p, _ := identity.FromContext(ctx); status == 0 && !slices.ContainsFunc(duties, p.Has) {
+			status = http.StatusForbidden
+			detail = fmt.Sprintf("This is for staff with the duty %s, who have signed in as staff do.", strings.Join(names, " or "))
+		}
+		return status, detail
+	}, statuses)
 }
 
-func (a *API) restricted(op huma.Operation, may func(identity.Person) bool, refusal string, statuses []int) huma.Operation {
+// restricted is an operation for those whom refusal gives no status, or else
+// why they may not: 401 unless somebody is signed in, 403 if it is not for them.
+func (a *API) restricted(op huma.Operation, refusal func(context.Context) (status int, detail string), statuses []int) huma.Operation {
 	op.Security = []map[string][]string{{"bearer": {}}, {"session": {}}}
 	op = a.Public(op, append(statuses, http.StatusForbidden)...)
-	op.Middlewares = append(huma.Middlewares{noStore, a.require(may, refusal)}, op.Middlewares...)
-	return op
-}
-
-// require answers 401 unless somebody is signed in, and 403 unless it is a
-// person whom the community knows, and who may.
-func (a *API) require(may func(identity.Person) bool, refusal string) func(huma.Context, func(huma.Context)) {
-	return func(ctx huma.Context, next func(huma.Context)) {
-		status, detail := identity.Refusal(ctx.Context())
-		if p, _ := identity.FromContext(ctx.Context()); status == 0 && !may(p) {
-			status, detail = http.StatusForbidden, refusal
-		}
+	op.Middlewares = append(huma.Middlewares{noStore, func(ctx huma.Context, next func(huma.Context)) {
+		status, detail := refusal(ctx.Context())
 		if status == 0 {
 			next(ctx)
 			return
@@ -153,7 +163,8 @@ func (a *API) require(may func(identity.Person) bool, refusal string) func(huma.
 		}
 		// WriteErr reports what it cannot write by itself.
 		_ = huma.WriteErr(a.API, ctx, status, detail)
-	}
+	}}, op.Middlewares...)
+	return op
 }
 
 // noStore keeps personal answers out of caches.

@@ -2,17 +2,12 @@ package messages
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
-	"reflect"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/google/uuid"
 
 	"github.com/linli-io/linli/internal/host"
@@ -20,12 +15,8 @@ import (
 	"github.com/linli-io/linli/internal/web"
 )
 
-const (
-	apiPath     = "/" + Name + "/api/v1"
-	openAPIPath = "/" + Name + "/api/openapi.json"
-	// maxRequestBytes is far more than a request with the longest note needs.
-	maxRequestBytes = 16 << 10
-)
+// apiPath is where the JSON API is.
+const apiPath = "/" + Name + "/api/v1"
 
 // The tags by which the operations are grouped in the document.
 const (
@@ -35,141 +26,52 @@ const (
 
 // mountAPI mounts the JSON API and its OpenAPI document.
 func (s *service) mountAPI(mux *host.Router) error {
-	api := humago.New(mux, huma.Config{
-		OpenAPI: &huma.OpenAPI{
-			OpenAPI: "3.1.0",
-			Info: &huma.Info{
-				Title:   "Linli messages",
-				Version: "v1",
-				Description: "What a community has to tell its people, and whom the front desk is to call. " +
-					"Times are RFC 3339; answers have the offset of the community's time zone. Errors are problem documents (RFC 9457).",
-				License: &huma.License{Name: "Apache License 2.0", Identifier: "Apache-2.0"},
-			},
-			Servers: []*huma.Server{{URL: "/", Description: "The community from which this document is."}},
-			Tags: []*huma.Tag{
-				{Name: tagOwn, Description: "The caller's messages, and how the caller wants to be told."},
-				{Name: tagDesk, Description: "People whom the front desk tells: for staff with the duty FrontDesk. Answers have names and phone numbers; that somebody looks is recorded."},
-			},
-			Components: &huma.Components{
-				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
-				SecuritySchemes: map[string]*huma.SecurityScheme{
-					"bearer":  {Type: "http", Scheme: "bearer", Description: "A token for this community."},
-					"session": {Type: "apiKey", In: "cookie", Name: "__Host-linli-session", Description: "The session of a browser; linli-session where pages are served without TLS."},
-				},
-			},
-		},
-		Formats:       huma.DefaultFormats,
-		DefaultFormat: "application/json",
-	})
-	o := operations{api}
-	huma.Register(api, o.personal(huma.Operation{
+	api := host.NewAPI(mux, Name, &host.Problem{}, "Linli messages",
+		"What a community has to tell its people, and whom the front desk is to call. "+
+			"Times are RFC 3339; answers have the offset of the community's time zone. Errors are problem documents (RFC 9457).",
+		&huma.Tag{Name: tagOwn, Description: "The caller's messages, and how the caller wants to be told."},
+		&huma.Tag{Name: tagDesk, Description: "People whom the front desk tells: for staff with the duty FrontDesk. Answers have names and phone numbers; that somebody looks is recorded."},
+	)
+	desk := []identity.Duty{identity.FrontDesk}
+	huma.Register(api, api.Personal(huma.Operation{
 		OperationID: "list-messages", Method: http.MethodGet, Path: "/messages", Tags: []string{tagOwn},
 		Summary: "The caller's messages, the newest first",
 	}, http.StatusUnprocessableEntity), s.listMessages)
-	huma.Register(api, o.personal(huma.Operation{
+	huma.Register(api, api.Personal(huma.Operation{
 		OperationID: "read-messages", Method: http.MethodPut, Path: "/messages/{id}/read", DefaultStatus: http.StatusNoContent, Tags: []string{tagOwn},
 		Summary:     "Note that a message and all before it were read",
 		Description: "Noting it again changes nothing.",
-	}, http.StatusNotFound, http.StatusUnprocessableEntity), s.readMessages)
-	huma.Register(api, o.personal(huma.Operation{
+	}, host.ByID()...), s.readMessages)
+	huma.Register(api, api.Personal(huma.Operation{
 		OperationID: "get-preferences", Method: http.MethodGet, Path: "/preferences", Tags: []string{tagOwn},
 		Summary: "How the caller wants to be told",
 	}), s.getPreferences)
-	huma.Register(api, o.personal(huma.Operation{
+	huma.Register(api, api.Personal(huma.Operation{
 		OperationID: "set-preferences", Method: http.MethodPut, Path: "/preferences", Tags: []string{tagOwn},
 		Summary: "Choose how to be told",
-	}, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity), s.setPreferences)
-	huma.Register(api, o.desk(huma.Operation{
+	}, host.WithBody()...), s.setPreferences)
+	huma.Register(api, api.Staff(desk, huma.Operation{
 		OperationID: "list-calls", Method: http.MethodGet, Path: "/calls", Tags: []string{tagDesk},
 		Summary: "Whom the front desk is to tell something",
 	}), s.listCalls)
-	huma.Register(api, o.desk(huma.Operation{
+	huma.Register(api, api.Staff(desk, huma.Operation{
 		OperationID: "note-call", Method: http.MethodPost, Path: "/calls/{id}", DefaultStatus: http.StatusNoContent, Tags: []string{tagDesk},
 		Summary:     "Note how a call went",
 		Description: "Who was told leaves the list; who was not reached stays on it.",
-	}, http.StatusNotFound, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity), s.noteCall)
+	}, host.WithBody(http.StatusNotFound)...), s.noteCall)
 
-	// huma adds the schema of its own errors; ours is Problem.
-	delete(api.OpenAPI().Components.Schemas.Map(), "ErrorModel")
-	document, err := json.Marshal(api.OpenAPI())
-	if err != nil {
-		return fmt.Errorf("writing the OpenAPI document: %w", err)
-	}
-	mux.HandleFunc("GET "+openAPIPath, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/openapi+json")
-		// An error here is a lost connection: there is nobody left to tell.
-		_, _ = w.Write(document)
-	})
-	return nil
-}
-
-// Problem is an error of the API (RFC 9457).
-type Problem struct{ huma.ErrorModel }
-
-// operations registers operations, with what they have in common.
-type operations struct{ api huma.API }
-
-// personal is an operation for people who are signed in.
-func (o operations) personal(op huma.Operation, statuses ...int) huma.Operation {
-	op.Path = apiPath + op.Path
-	op.MaxBodyBytes = maxRequestBytes
-	op.Security = []map[string][]string{{"bearer": {}}, {"session": {}}}
-	op.Middlewares = huma.Middlewares{noStore, o.require(func(identity.Person) bool { return true }, "")}
-	op.Responses = map[string]*huma.Response{}
-	schema := o.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
-	for _, status := range append(statuses, http.StatusUnauthorized, http.StatusForbidden, http.StatusInternalServerError) {
-		op.Responses[strconv.Itoa(status)] = &huma.Response{
-			Description: http.StatusText(status),
-			Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: schema}},
-		}
-	}
-	return op
-}
-
-// desk is an operation for staff at the front desk.
-func (o operations) desk(op huma.Operation, statuses ...int) huma.Operation {
-	op = o.personal(op, statuses...)
-	op.Middlewares = append(op.Middlewares, o.require(
-		func(p identity.Person) bool { return p.Has(identity.FrontDesk) },
-		"This is for staff with the duty FrontDesk. Ask a manager of the community for it."))
-	return op
-}
-
-// require answers 401 unless somebody is signed in, and 403 unless it is a person
-// whom the community knows, and who may.
-func (o operations) require(may func(identity.Person) bool, refusal string) func(huma.Context, func(huma.Context)) {
-	return func(ctx huma.Context, next func(huma.Context)) {
-		status, detail := identity.Refusal(ctx.Context())
-		if p, _ := identity.FromContext(ctx.Context()); status == 0 && !may(p) {
-			status, detail = http.StatusForbidden, refusal
-		}
-		if status == 0 {
-			next(ctx)
-			return
-		}
-		if status == http.StatusUnauthorized {
-			ctx.SetHeader("WWW-Authenticate", "Bearer")
-		}
-		// WriteErr reports what it cannot write by itself.
-		_ = huma.WriteErr(o.api, ctx, status, detail)
-	}
-}
-
-// noStore keeps personal answers out of caches.
-func noStore(ctx huma.Context, next func(huma.Context)) {
-	ctx.SetHeader("Cache-Control", "no-store")
-	next(ctx)
+	return api.Publish()
 }
 
 // problem turns an error into what the caller may know of it.
 func (s *service) problem(ctx context.Context, err error) error {
 	if errors.Is(err, ErrNotFound) {
-		return huma.Error404NotFound("There is nothing here.")
+		return host.NewProblem(http.StatusNotFound, "", "There is nothing here.")
 	}
 	if ctx.Err() == nil {
 		s.log.ErrorContext(ctx, "request failed", "error", err.Error())
 	}
-	return huma.Error500InternalServerError("Something went wrong on our side; try again.")
+	return host.InternalProblem()
 }
 
 type apiMessage struct {

@@ -6,45 +6,47 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/linli-io/linli/internal/host"
+
 	"github.com/linli-io/linli/internal/identity"
 )
 
 // importsPath is where tables are sent, beneath the API's path.
 const importsPath = "/imports"
 
-func (s *service) importOperations(o operations) {
+func (s *service) importOperations(api *host.API) {
 	desk := func(op huma.Operation, errors ...int) huma.Operation {
 		op.Tags = []string{tagImports}
-		return o.staff(identity.FrontDesk, op, errors...)
+		return api.Staff(frontDesk, op, errors...)
 	}
-	huma.Register(o.api, desk(huma.Operation{
+	huma.Register(api, desk(huma.Operation{
 		OperationID: "read-table", Method: http.MethodPost, Path: importsPath, DefaultStatus: http.StatusCreated, MaxBodyBytes: MaxTableBytes,
 		Summary:     "Read a table of people, in CSV or XLSX, and keep it for a day until it is confirmed",
 		Description: "The first row names the columns, as in the template of the pages. Lines with mistakes are listed and left out.",
 	}, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity), s.apiRead)
-	huma.Register(o.api, desk(huma.Operation{
+	huma.Register(api, desk(huma.Operation{
 		OperationID: "get-import", Method: http.MethodGet, Path: importsPath + "/{id}", Summary: "A table that was read, and what became of it",
-	}, byID()...), s.apiImport)
-	huma.Register(o.api, desk(huma.Operation{
+	}, host.ByID()...), s.apiImport)
+	huma.Register(api, desk(huma.Operation{
 		OperationID: "confirm-import", Method: http.MethodPost, Path: importsPath + "/{id}/confirm",
 		Summary: "Write what was read, all or nothing; confirming again changes nothing",
-	}, withBody(byID()...)...), s.apiConfirm)
+	}, host.WithBody(host.ByID()...)...), s.apiConfirm)
 }
 
-func (s *service) actingOperations(o operations) {
+func (s *service) actingOperations(api *host.API) {
 	desk := func(op huma.Operation, errors ...int) huma.Operation {
 		op.Tags = []string{tagActing}
-		return o.staff(identity.FrontDesk, op, errors...)
+		return api.Staff(frontDesk, op, errors...)
 	}
-	huma.Register(o.api, desk(huma.Operation{
+	huma.Register(api, desk(huma.Operation{
 		OperationID: "let-act", Method: http.MethodPost, Path: "/acting", DefaultStatus: http.StatusCreated,
 		Summary:     "Note that somebody may act for another; noting the same again changes nothing",
 		Description: "Paper: the person has signed for it. Parent: of a child under 18 in the same home; it ends on the 18th birthday.",
-	}, withBody(byID()...)...), s.apiLetAct)
-	huma.Register(o.api, desk(huma.Operation{
+	}, host.WithBody(host.ByID()...)...), s.apiLetAct)
+	huma.Register(api, desk(huma.Operation{
 		OperationID: "end-acting", Method: http.MethodDelete, Path: "/acting/{id}", DefaultStatus: http.StatusNoContent,
 		Summary: "End that somebody acts for another; ending again changes nothing",
-	}, byID()...), s.apiEndActing)
+	}, host.ByID()...), s.apiEndActing)
 }
 
 type readInput struct {
@@ -121,7 +123,7 @@ func (s *service) apiRead(ctx context.Context, in *readInput) (*importOutput, er
 	a := s.act(ctx)
 	table, err := ReadTable(in.RawBody, a.Estates, a.Today())
 	if known := tableProblem(err); known != "" {
-		return nil, newProblem(http.StatusUnprocessableEntity, "table-"+known, err.Error())
+		return nil, host.NewProblem(http.StatusUnprocessableEntity, "table-"+known, err.Error())
 	}
 	if err != nil {
 		return nil, s.problemOf(ctx, err)

@@ -7,53 +7,55 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/linli-io/linli/internal/host"
+
 	"github.com/linli-io/linli/internal/audit"
 	"github.com/linli-io/linli/internal/identity"
 )
 
 // ownOperations are what people do with their own records.
-func (s *service) ownOperations(o operations) {
+func (s *service) ownOperations(api *host.API) {
 	own := func(op huma.Operation, errors ...int) huma.Operation {
 		op.Tags = []string{tagOwn}
-		return o.personal(op, errors...)
+		return api.Personal(op, errors...)
 	}
 	proven := func(op huma.Operation, errors ...int) huma.Operation {
 		op.Tags = []string{tagOwn}
-		return o.proven(op, errors...)
+		return api.Proven(op, errors...)
 	}
-	huma.Register(o.api, proven(huma.Operation{
+	huma.Register(api, proven(huma.Operation{
 		OperationID: "join", Method: http.MethodPost, Path: "/join",
 		Summary:     "Say who the caller is, by the name that is on record with the caller's verified phone number",
 		Description: "Whether there is a record of the number is not told: linked is false for every other reason too. Ask to join in the pages then.",
-	}, withBody(http.StatusTooManyRequests)...), s.apiJoin)
-	huma.Register(o.api, proven(huma.Operation{
+	}, host.WithBody(http.StatusTooManyRequests)...), s.apiJoin)
+	huma.Register(api, proven(huma.Operation{
 		OperationID: "accept-invitation", Method: http.MethodPost, Path: "/invitations/accept",
 		Summary: "Become the member of staff for whom an invitation is",
-	}, withBody(byID(http.StatusConflict, http.StatusTooManyRequests)...)...), s.apiAccept)
-	huma.Register(o.api, own(huma.Operation{
+	}, host.WithBody(host.ByID(http.StatusConflict, http.StatusTooManyRequests)...)...), s.apiAccept)
+	huma.Register(api, own(huma.Operation{
 		OperationID: "get-me", Method: http.MethodGet, Path: "/me", Summary: "The caller's record, and for whom the caller may act",
 	}), s.apiMe)
-	huma.Register(o.api, own(huma.Operation{
+	huma.Register(api, own(huma.Operation{
 		OperationID: "get-my-data", Method: http.MethodGet, Path: "/me/data",
 		Summary:     "All that the community keeps about the caller, of all services",
 		Description: "PIPL Art. 45. A service that does not answer is named in missing.",
 	}), s.apiData)
-	huma.Register(o.api, own(huma.Operation{
+	huma.Register(api, own(huma.Operation{
 		OperationID: "delete-me", Method: http.MethodDelete, Path: "/me", DefaultStatus: http.StatusAccepted,
 		Summary:     "Delete the caller's record and what all services keep about the caller",
 		Description: "PIPL Art. 47. It cannot be undone. Who did what stays on record, without names.",
 	}, http.StatusConflict), s.apiDelete)
-	huma.Register(o.api, own(huma.Operation{
+	huma.Register(api, own(huma.Operation{
 		OperationID: "list-my-consents", Method: http.MethodGet, Path: "/me/consents", Summary: "What the caller agrees to and has agreed to",
 	}), s.apiConsents)
-	huma.Register(o.api, own(huma.Operation{
+	huma.Register(api, own(huma.Operation{
 		OperationID: "give-consent", Method: http.MethodPut, Path: "/me/consents/{purpose}", DefaultStatus: http.StatusNoContent,
 		Summary: "Agree to a purpose; agreeing again changes nothing",
-	}, byID()...), s.apiConsent)
-	huma.Register(o.api, own(huma.Operation{
+	}, host.ByID()...), s.apiConsent)
+	huma.Register(api, own(huma.Operation{
 		OperationID: "withdraw-consent", Method: http.MethodDelete, Path: "/me/consents/{purpose}", DefaultStatus: http.StatusNoContent,
 		Summary: "Agree no more; withdrawing again changes nothing",
-	}, byID()...), s.apiWithdraw)
+	}, host.ByID()...), s.apiWithdraw)
 }
 
 // APIPerson is a person in answers.

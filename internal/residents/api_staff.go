@@ -6,64 +6,66 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/google/uuid"
+	"github.com/linli-io/linli/internal/host"
 
 	"github.com/linli-io/linli/internal/identity"
 )
 
-func (s *service) peopleOperations(o operations) {
+func (s *service) peopleOperations(api *host.API) {
 	desk := func(op huma.Operation, errors ...int) huma.Operation {
 		op.Tags = []string{tagPeople}
-		return o.staff(identity.FrontDesk, op, errors...)
+		return api.Staff(frontDesk, op, errors...)
 	}
-	huma.Register(o.api, desk(huma.Operation{
+	huma.Register(api, desk(huma.Operation{
 		OperationID: "find-people", Method: http.MethodGet, Path: "/people",
 		Summary: "Look for people by name, or by at least three digits of the phone number",
 	}, http.StatusUnprocessableEntity), s.apiFind)
-	huma.Register(o.api, desk(huma.Operation{
+	huma.Register(api, desk(huma.Operation{
 		OperationID: "add-person", Method: http.MethodPost, Path: "/people", DefaultStatus: http.StatusCreated,
 		Summary: "Add a resident, who need not have a phone",
-	}, withBody()...), s.apiAdd)
-	huma.Register(o.api, desk(huma.Operation{
+	}, host.WithBody()...), s.apiAdd)
+	huma.Register(api, desk(huma.Operation{
 		OperationID: "get-person", Method: http.MethodGet, Path: "/people/{id}", Summary: "A person's record",
-	}, byID()...), s.apiGet)
-	huma.Register(o.api, desk(huma.Operation{
+	}, host.ByID()...), s.apiGet)
+	huma.Register(api, desk(huma.Operation{
 		OperationID: "change-person", Method: http.MethodPut, Path: "/people/{id}",
 		Summary: "Write a person's record anew; what is left out is not known any more",
-	}, withBody(byID()...)...), s.apiChange)
+	}, host.WithBody(host.ByID()...)...), s.apiChange)
 }
 
-func (s *service) requestOperations(o operations) {
+func (s *service) requestOperations(api *host.API) {
 	desk := func(op huma.Operation, errors ...int) huma.Operation {
 		op.Tags = []string{tagRequests}
-		return o.staff(identity.FrontDesk, op, errors...)
+		return api.Staff(frontDesk, op, errors...)
 	}
-	huma.Register(o.api, desk(huma.Operation{
+	huma.Register(api, desk(huma.Operation{
 		OperationID: "list-requests", Method: http.MethodGet, Path: "/requests", Summary: "The requests that wait for an answer, the oldest first",
 	}), s.apiRequests)
-	huma.Register(o.api, desk(huma.Operation{
+	huma.Register(api, desk(huma.Operation{
 		OperationID: "grant-request", Method: http.MethodPost, Path: "/requests/{id}/grant",
 		Summary:     "Grant a request; granting again changes nothing",
 		Description: "Of a request to join, as names the record of the person; without it a new one is made. Of a request to act for somebody it names whom.",
-	}, withBody(byID(http.StatusConflict)...)...), s.apiGrant)
-	huma.Register(o.api, desk(huma.Operation{
+	}, host.WithBody(host.ByID(http.StatusConflict)...)...), s.apiGrant)
+	huma.Register(api, desk(huma.Operation{
 		OperationID: "refuse-request", Method: http.MethodPost, Path: "/requests/{id}/refuse", DefaultStatus: http.StatusNoContent,
 		Summary: "Refuse a request with a reason that who asked can read; refusing again changes nothing",
-	}, withBody(byID(http.StatusConflict)...)...), s.apiRefuse)
+	}, host.WithBody(host.ByID(http.StatusConflict)...)...), s.apiRefuse)
 }
 
-func (s *service) dutyOperations(o operations) {
+func (s *service) dutyOperations(api *host.API) {
 	manager := func(op huma.Operation, errors ...int) huma.Operation {
 		op.Tags = []string{tagDuties}
-		return o.staff(identity.Manager, op, errors...)
+		return api.Staff(managers, op, errors...)
 	}
-	huma.Register(o.api, manager(huma.Operation{
+	huma.Register(api, manager(huma.Operation{
 		OperationID: "list-staff", Method: http.MethodGet, Path: "/staff", Summary: "Who is charged with what",
 	}), s.apiStaff)
-	huma.Register(o.api, manager(huma.Operation{
+	huma.Register(api, manager(huma.Operation{
 		OperationID: "set-duties", Method: http.MethodPut, Path: "/people/{id}/duties",
 		Summary: "Charge a person with exactly these duties; with none, the person is dismissed. The last manager stays",
-	}, withBody(byID(http.StatusConflict)...)...), s.apiAppoint)
+	}, host.WithBody(host.ByID(http.StatusConflict)...)...), s.apiAppoint)
 }
 
 type peopleOutput struct {

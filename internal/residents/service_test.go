@@ -492,7 +492,7 @@ func TestLargeImport(t *testing.T) {
 
 func TestDocument(t *testing.T) {
 	r := start(t, hosttest.Options{})
-	_, _, text := r.as(t, "", false).do("GET", openAPIPath, "", nil)
+	_, _, text := r.as(t, "", false).do("GET", "/"+Name+"/api/openapi.json", "", nil)
 	var document struct {
 		Paths map[string]map[string]struct{ OperationID string }
 	}
