@@ -13,6 +13,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -32,6 +34,7 @@ const startTimeout = 60 * time.Second
 type Instance struct {
 	binary  string
 	serve   []string // the services
+	peers   []string // the arguments that say where the others are
 	people  *people
 	shared  string // directory of what all replicas of a community have mounted
 	dir     string // directory of its own
@@ -47,58 +50,106 @@ type Instance struct {
 	up   chan struct{} // closed while the instance is ready
 }
 
-// New writes the configuration beneath dir, which must exist. The data is kept
-// in SQLite. Nothing runs yet.
+// Process is one of those that run the services of a community.
+type Process struct {
+	// Services are what it runs.
+	Services []string
+	// DSN is the connection string of its PostgreSQL database; empty means that
+	// it keeps its data in SQLite.
+	DSN string
+}
+
+// New is NewProcesses for one process with all services, which keeps its data in
+// SQLite.
 func New(binary, dir string, community *v1alpha1.Community, release *v1alpha1.Release) (*Instance, error) {
-	key, release, err := writeMounted(dir, community, release)
+	all, err := NewProcesses(binary, dir, community, release, Process{Services: v1alpha1.ServicesOn(&community.Spec)})
 	if err != nil {
 		return nil, err
 	}
-	in, err := newInstance(binary, dir, dir, community, release, newPeople(community, release, key))
-	if err != nil {
-		return nil, err
-	}
-	in.storage = "--data=" + in.DataDir()
-	return in, os.Mkdir(in.DataDir(), 0o700)
+	return all[0], nil
 }
 
-// NewReplicas writes the configuration beneath dir, which must exist, for
-// several instances of one community that share configuration, keys and a
-// PostgreSQL database: an instance for each connection string. Nothing runs yet.
+// NewReplicas is NewProcesses for one process with all services for each
+// connection string.
 func NewReplicas(binary, dir string, community *v1alpha1.Community, release *v1alpha1.Release, dsns ...string) ([]*Instance, error) {
+	var processes []Process
+	for _, dsn := range dsns {
+		processes = append(processes, Process{Services: v1alpha1.ServicesOn(&community.Spec), DSN: dsn})
+	}
+	return NewProcesses(binary, dir, community, release, processes...)
+}
+
+// NewProcesses writes the configuration beneath dir, which must exist, for
+// several processes of one community: they share configuration and keys, and
+// each has a directory of its own. A process asks for services that it does not
+// run one that does: if several do, the first of those with the same services as
+// it asks the first, the second the second. Nothing runs yet.
+func NewProcesses(binary, dir string, community *v1alpha1.Community, release *v1alpha1.Release, processes ...Process) ([]*Instance, error) {
 	key, release, err := writeMounted(dir, community, release)
 	if err != nil {
 		return nil, err
 	}
-	who := newPeople(community, release, key)
-	var replicas []*Instance
-	for i, dsn := range dsns {
-		own := filepath.Join(dir, fmt.Sprintf("replica-%d", i))
-		database := filepath.Join(own, "database")
-		if err := os.MkdirAll(database, 0o700); err != nil {
-			return nil, err
-		}
-		if err := os.WriteFile(filepath.Join(database, "dsn"), []byte(dsn), 0o600); err != nil {
-			return nil, err
-		}
-		in, err := newInstance(binary, dir, own, community, release, who)
-		if err != nil {
-			return nil, err
-		}
-		in.storage = "--database=" + database
-		replicas = append(replicas, in)
+	port, err := FreePorts(2 * len(processes))
+	if err != nil {
+		return nil, err
 	}
-	return replicas, nil
+	address := func(n int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port+n)) }
+	who := newPeople(community, release, key)
+	var all []*Instance
+	for i, p := range processes {
+		in := &Instance{
+			binary: binary, serve: p.Services, people: who, shared: dir, dir: filepath.Join(dir, fmt.Sprintf("process-%d", i)),
+			host:    community.Name + "." + release.Class.Domain,
+			address: address(2 * i), metrics: address(2*i + 1),
+			up: make(chan struct{}),
+		}
+		for name, n := range peersOf(processes, i) {
+			in.peers = append(in.peers, "--peer="+name+"=http://"+address(2*n))
+		}
+		if err := in.writeOwn(p.DSN); err != nil {
+			return nil, err
+		}
+		all = append(all, in)
+	}
+	return all, nil
 }
 
-func newInstance(binary, shared, dir string, community *v1alpha1.Community, release *v1alpha1.Release, who *people) (*Instance, error) {
-	in := &Instance{
-		binary: binary, serve: v1alpha1.ServicesOn(&community.Spec), people: who, shared: shared, dir: dir, up: make(chan struct{}),
-		host: community.Name + "." + release.Class.Domain,
+// writeOwn makes the directory of the process.
+func (in *Instance) writeOwn(dsn string) error {
+	if dsn == "" {
+		in.storage = "--data=" + in.DataDir()
+		return os.MkdirAll(in.DataDir(), 0o700)
 	}
-	var err error
-	in.address, in.metrics, err = freeAddresses()
-	return in, err
+	database := filepath.Join(in.dir, "database")
+	in.storage = "--database=" + database
+	if err := os.MkdirAll(database, 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(database, "dsn"), []byte(dsn), 0o600)
+}
+
+// peersOf are the services that process i does not run, with the one that it
+// asks for each.
+func peersOf(processes []Process, i int) map[string]int {
+	turn := 0
+	for _, p := range processes[:i] {
+		if slices.Equal(p.Services, processes[i].Services) {
+			turn++
+		}
+	}
+	running := map[string][]int{}
+	for n, p := range processes {
+		for _, name := range p.Services {
+			running[name] = append(running[name], n)
+		}
+	}
+	peers := map[string]int{}
+	for name, by := range running {
+		if !slices.Contains(processes[i].Services, name) {
+			peers[name] = by[turn%len(by)]
+		}
+	}
+	return peers
 }
 
 // writeMounted writes what a Pod of the community has mounted, and returns the
@@ -137,26 +188,11 @@ func writeYAML(path string, v any) error {
 	return os.WriteFile(path, b, 0o600)
 }
 
-// freeAddresses finds two addresses on loopback that nobody listens on. They
-// stay the same over restarts, so that clients find the instance again.
-func freeAddresses() (string, string, error) {
-	var found [2]string
-	for i := range found {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return "", "", fmt.Errorf("finding a free port: %w", err)
-		}
-		defer l.Close()
-		found[i] = l.Addr().String()
-	}
-	return found[0], found[1], nil
-}
-
 func configDir(shared string) string { return filepath.Join(shared, "config") }
 func keysDir(shared string) string   { return filepath.Join(shared, "keys") }
 
-// DataDir is the directory of the services' databases, of an instance that New
-// made.
+// DataDir is the directory of the services' databases, of a process that keeps
+// its data in SQLite.
 func (in *Instance) DataDir() string { return filepath.Join(in.dir, "data") }
 
 // LogPath is the file that all runs of the instance write their log to.
@@ -167,10 +203,13 @@ func (in *Instance) LogPath() string { return filepath.Join(in.dir, "log") }
 func (in *Instance) URL() string {
 	_, port, err := net.SplitHostPort(in.address)
 	if err != nil {
-		panic(err) // freeAddresses made it
+		panic(err) // NewProcesses made it
 	}
 	return "http://" + net.JoinHostPort(in.host, port)
 }
+
+// Serves reports whether the process runs a service.
+func (in *Instance) Serves(service string) bool { return slices.Contains(in.serve, service) }
 
 // Client returns a client that reaches instances by their host names. It keeps
 // that many connections to each.
@@ -193,7 +232,7 @@ func (in *Instance) Start(ctx context.Context) error {
 		return err
 	}
 	defer log.Close() // the child keeps its own copy
-	cmd := exec.Command(in.binary, append(append([]string{"serve"}, in.serve...),
+	cmd := exec.Command(in.binary, append(slices.Concat([]string{"serve"}, in.serve, in.peers),
 		"--config="+configDir(in.shared), "--keys="+keysDir(in.shared), in.storage,
 		"--address="+in.address, "--metrics-address="+in.metrics,
 		"--termination-message="+filepath.Join(in.dir, "termination-message"))...)
@@ -287,6 +326,21 @@ func (in *Instance) AwaitUp(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// Pause has the program stand still until Resume.
+func (in *Instance) Pause() error { return in.signal(syscall.SIGSTOP) }
+
+// Resume has the program go on that was paused.
+func (in *Instance) Resume() error { return in.signal(syscall.SIGCONT) }
+
+func (in *Instance) signal(sig os.Signal) error {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.cmd == nil {
+		return errors.New("linli serve does not run")
+	}
+	return in.cmd.Process.Signal(sig)
 }
 
 // Kill ends the program with SIGKILL and returns when it is gone.

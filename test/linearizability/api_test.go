@@ -23,6 +23,8 @@ var (
 	errNoAnswer = errors.New("no answer")
 	// errNotSent says that nobody was there to take the request.
 	errNotSent = fmt.Errorf("%w: not sent", errNoAnswer)
+	// errTurnedAway says that a process cannot do it now, for want of another.
+	errTurnedAway = fmt.Errorf("%w: turned away", errNoAnswer)
 	// errOver says that the slot which was fought for has ended meanwhile.
 	errOver = errors.New("the slot is over")
 )
@@ -480,7 +482,7 @@ func call(ctx context.Context, client *http.Client, method, url, token, idempote
 		return 0, problem{}, fmt.Errorf("%w: %v", errNoAnswer, err)
 	}
 	if res.StatusCode == http.StatusServiceUnavailable {
-		return 0, problem{}, fmt.Errorf("%w: %s", errNoAnswer, b)
+		return 0, problem{}, fmt.Errorf("%w: %s", errTurnedAway, b)
 	}
 	var p problem
 	switch {

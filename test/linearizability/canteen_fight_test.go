@@ -5,8 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -29,9 +31,11 @@ type lunch struct {
 	eaters        []*eater
 
 	begun   atomic.Int32 // actions of eaters
-	broken  atomic.Int32 // requests without an answer, which were repeated
 	refused atomic.Int32 // orders that were refused for want of money, which numbers them
 	paid    atomic.Int32 // payments at the desk, which numbers them
+	// Requests that were repeated: those without an answer, and those that were
+	// turned away by a process that lacked another.
+	broken, turnedAway atomic.Int32
 
 	mu    sync.Mutex
 	moves []porcupine.Operation // of the stock
@@ -50,10 +54,11 @@ func (l *lunch) fail(err error) {
 }
 
 // ask sends a request again and again until it is answered, each time to the
-// next replica that is up.
+// next process that is up and runs the service.
 func (l *lunch) ask(ctx context.Context, c *caller, method, path, key string, body, answer any) (int, problem, error) {
+	service, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	for {
-		at, err := l.next(ctx, &c.turn)
+		at, err := l.next(ctx, service, &c.turn)
 		if err != nil {
 			return 0, problem{}, err
 		}
@@ -62,10 +67,27 @@ func (l *lunch) ask(ctx context.Context, c *caller, method, path, key string, bo
 		if !errors.Is(err, errNoAnswer) || ctx.Err() != nil {
 			return status, p, err
 		}
-		if !errors.Is(err, errNotSent) {
+		switch {
+		case errors.Is(err, errTurnedAway):
+			l.turnedAway.Add(1)
+			if err := l.allUp(ctx); err != nil {
+				return 0, problem{}, err
+			}
+		case !errors.Is(err, errNotSent):
 			l.broken.Add(1)
 		}
 	}
+}
+
+// allUp returns when every process is up: which one another one lacks is not
+// told.
+func (l *lunch) allUp(ctx context.Context) error {
+	for _, in := range l.replicas {
+		if err := in.AwaitUp(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ok asks for what must be done.
@@ -102,14 +124,17 @@ func (l *lunch) pursed(e *eater, client int, called int64, m move[purse]) {
 	e.moves = append(e.moves, porcupine.Operation{ClientId: client, Input: m, Call: called, Return: returned})
 }
 
+// runTimeout is far more than it takes.
+const runTimeout = 3 * time.Minute
+
 // run has all eaters do something so many times while desks are at their work
-// and replicas are killed and restarted in turn. Where the tables can be seen
+// and processes are killed and restarted in turn, or stand still for once. Where the tables can be seen
 // meanwhile, a kill waits, by turns, until some order is in each of the phases;
 // elsewhere it falls wherever it does. Kills fall due while the first actions
 // begin, of which there are that many at least.
 func (l *lunch) run(t *testing.T, times int, actions int32, kills int, phases []string, do func(ctx context.Context, e *eater) error) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), runTimeout)
 	defer cancel()
 	due := map[int32]bool{}
 	rng := rand.New(rand.NewPCG(l.seed, uint64(times)+eaters))
@@ -134,7 +159,11 @@ func (l *lunch) run(t *testing.T, times int, actions int32, kills int, phases []
 			if l.watched {
 				err = l.awaitPhase(over, phases[turn%len(phases)])
 			}
-			if err == nil || over.Err() != nil {
+			switch {
+			case err != nil && over.Err() == nil:
+			case turn == standsStill:
+				err = l.halt(over, turn%len(l.replicas))
+			default:
 				err = l.strike(ctx, turn%len(l.replicas))
 			}
 			if err != nil {
@@ -173,6 +202,9 @@ func (l *lunch) run(t *testing.T, times int, actions int32, kills int, phases []
 	close(sign)
 	desks.Wait()
 	killer.Wait()
+	if err := ctx.Err(); errors.Is(err, context.DeadlineExceeded) {
+		l.fail(fmt.Errorf("the eaters were not done after %s: %w", runTimeout, err))
+	}
 	for i, err := range l.errs {
 		if i == 10 {
 			t.Logf("and %d more", len(l.errs)-i)
@@ -183,6 +215,29 @@ func (l *lunch) run(t *testing.T, times int, actions int32, kills int, phases []
 	if len(l.errs) > 0 {
 		t.FailNow()
 	}
+}
+
+// standsStill is which of the strikes, counted from 0, hits a process with the
+// purses without killing it.
+const standsStill = 3
+
+// halt has a process stand still until others have given up on it. What it was
+// asked for it does when it goes on: after it was given up, and perhaps after
+// what was asked since.
+func (l *lunch) halt(ctx context.Context, replica int) error {
+	before := l.turnedAway.Load()
+	if err := l.replicas[replica].Pause(); err != nil {
+		return err
+	}
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for l.turnedAway.Load() == before && ctx.Err() == nil {
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+		}
+	}
+	return l.replicas[replica].Resume()
 }
 
 // strike kills a replica, notes what it has left, and starts it again.
@@ -379,7 +434,10 @@ func (l *lunch) cancel(ctx context.Context, e *eater) error {
 	}
 	e.cancelled, e.order = append(e.cancelled, e.order), ""
 	l.stocked(e.number, called, giveBack{})
-	l.pursed(e, e.number, called, free{e.pays})
+	// What the order held is given back when the purse can be reached.
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e.moves = append(e.moves, porcupine.Operation{ClientId: e.number, Input: free{e.pays}, Call: called, Return: math.MaxInt64})
 	return nil
 }
 

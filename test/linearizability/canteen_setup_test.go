@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -69,6 +70,22 @@ func kitchenCommunity(cutOffDaysBefore int32) *v1alpha1.Community {
 	}
 }
 
+// kitchens are what portions are fought for on: the canteen and the purses run
+// in processes of their own.
+var kitchens = map[string]func(t *testing.T, c *v1alpha1.Community) *deployment{
+	"SQLite, two processes": func(t *testing.T, c *v1alpha1.Community) *deployment {
+		return onSQLite(t, c, []string{"canteen"}, besideTheCanteen(c))
+	},
+	"PostgreSQL, two processes each": func(t *testing.T, c *v1alpha1.Community) *deployment {
+		return onPostgres(t, c, []string{"canteen"}, besideTheCanteen(c), []string{"canteen"}, besideTheCanteen(c))
+	},
+}
+
+// besideTheCanteen are all other services of a community.
+func besideTheCanteen(c *v1alpha1.Community) []string {
+	return slices.DeleteFunc(v1alpha1.ServicesOn(&c.Spec), func(name string) bool { return name == "canteen" })
+}
+
 // caller is somebody who asks the API, through one replica at a time.
 type caller struct {
 	id, phone, token string
@@ -113,7 +130,7 @@ func newLunch(t *testing.T, d *deployment) *lunch {
 		l.seed = rand.Uint64()
 	}
 	t.Logf("seed %d; repeat with: go test ./test/linearizability -run %s -seed=%d", l.seed, t.Name(), l.seed)
-	known, err := d.replicas[0].People(t.Context())
+	known, err := l.people().People(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,6 +150,9 @@ func newLunch(t *testing.T, d *deployment) *lunch {
 	})
 	return l
 }
+
+// people is a process that knows who is who.
+func (l *lunch) people() *instance.Instance { return l.serving("residents")[0] }
 
 // managerAccount is the demo person who manages, and works at the front desk.
 const managerAccount = "zhou-jianguo"
@@ -171,7 +191,7 @@ func (l *lunch) meet(t *testing.T) {
 	l.must(t, l.manager, http.MethodPost, "/residents/api/v1/imports?filename=eaters.csv", file.Bytes(), &draft)
 	l.must(t, l.manager, http.MethodPost, "/residents/api/v1/imports/"+draft.ID+"/confirm", map[string]any{"rest": "Add"}, nil)
 	join := func(e *eater) (err error) {
-		if e.token, err = l.replicas[0].Token(t.Context(), e.phone, false); err != nil {
+		if e.token, err = l.people().Token(t.Context(), e.phone, false); err != nil {
 			return err
 		}
 		if err := l.ok(t.Context(), e.caller, http.MethodPost, "/residents/api/v1/join", map[string]any{"name": e.name}, nil); err != nil {
@@ -188,7 +208,7 @@ func (l *lunch) meet(t *testing.T) {
 	}
 	l.must(t, l.manager, http.MethodPut, "/residents/api/v1/people/"+cook.id+"/duties", map[string]any{"duties": []string{"Kitchen"}}, nil)
 	var err error
-	if cook.token, err = l.replicas[0].Token(t.Context(), cook.phone, true); err != nil {
+	if cook.token, err = l.people().Token(t.Context(), cook.phone, true); err != nil {
 		t.Fatal(err)
 	}
 	for i := range desks {

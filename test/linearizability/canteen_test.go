@@ -3,6 +3,7 @@ package linearizability
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"testing"
@@ -12,29 +13,31 @@ import (
 )
 
 // An order and its money are written by two services, in transactions of their
-// own, which one process runs: a SIGKILL takes both at any point between them.
-// TestTheLastPortions has it happen while 200 eaters are after 50 portions, and
-// again at the cut-off, when what is held is taken. No clock can be put forward
-// in a process; so the meal is days away, and the cut-off comes when the
-// manifest is changed to end the orders long before the meal.
+// own and in processes of their own, which are killed in turn: the one that asks,
+// and the one that is asked. TestTheLastPortions has it happen while 200 eaters
+// are after 50 portions, and again at the cut-off, when what is held is taken. No
+// clock can be put forward in a process; so the meal is days away, and the
+// cut-off comes when the manifest is changed to end the orders long before the
+// meal.
 //
 // What the eaters and the desk saw must be explained by some order in which
 // everything happened one after the other, for the stock and for each purse.
 // Every request is repeated until it is answered, so every outcome is known. An
 // order that was refused for want of money had a portion while the purse was
 // asked: it is two operations on the stock, one after the other at some time
-// before its answer.
+// before its answer. An order is cancelled when that is answered, though what it
+// held is given back only when the purse can be reached.
 func TestTheLastPortions(t *testing.T) {
-	eachDeployment(t, kitchenCommunity(0), func(t *testing.T, d *deployment) {
+	eachDeployment(t, kitchens, kitchenCommunity(0), func(t *testing.T, d *deployment) {
 		l := newLunch(t, d)
 		began := time.Now()
 		const times = 3
 		l.run(t, times, times*eaters*9/10, 6, []string{unasked, unplaced, unreleased}, l.churn)
 		l.together(t, func(e *eater) error { return l.topUp(t.Context(), l.desk(e.number), e, dishPrice) })
 		l.run(t, 1, (eaters-portions)*9/10, 2, []string{unasked, unplaced}, l.insist)
-		d.stop(t)
-		t.Logf("%d actions in %s, %d requests without an answer; what kills have left: %v",
-			l.begun.Load(), time.Since(began).Round(time.Millisecond), l.broken.Load(), l.left)
+		t.Logf("%d actions in %s, %d requests without an answer and %d turned away; what kills have left: %v",
+			l.begun.Load(), time.Since(began).Round(time.Millisecond), l.broken.Load(), l.turnedAway.Load(), l.left)
+		l.settle(t, "Held")
 		if l.broken.Load() == 0 {
 			t.Error("no request was left without an answer: the kills hit nothing")
 		}
@@ -92,23 +95,46 @@ func check(t *testing.T, what string, model porcupine.Model, history []porcupine
 	}
 }
 
-// cutOff lets the cut-off come while the service is down, kills it while it
-// takes what is held, and returns when nothing is due any more and it is down.
+// cutOff lets the cut-off come while the service is down, kills processes while
+// what is held is taken, and returns when nothing is due any more and all are
+// down.
 func (l *lunch) cutOff(t *testing.T) {
 	t.Helper()
 	if err := l.replicas[0].Configure(kitchenCommunity(longBefore)); err != nil {
 		t.Fatal(err)
 	}
 	l.left = map[string]int{}
-	l.start(t)
-	for i := range 2 * len(l.replicas) {
-		if err := l.strike(t.Context(), i%len(l.replicas)); err != nil {
+	canteens := l.serving("canteen")
+	l.startOnly(t, l.serving("accounts"))
+	l.startOnly(t, canteens[:1])
+	// The one that asks is struck first: who lost the one that it asks waits for
+	// a while, and has help then.
+	for i, over := 0, time.Now().Add(time.Minute); i < 2; i++ {
+		await(t, over, "nothing is taken any more", func() bool { return l.taken(t).Orders >= (i+1)*portions/10 })
+		if err := l.strike(t.Context(), i); err != nil {
 			t.Fatal(err)
 		}
 	}
+	l.startOnly(t, canteens[1:])
 	t.Logf("what kills at the cut-off have left: %v", l.left)
-	for over := time.Now().Add(time.Minute); ; l.start(t) {
-		l.awaitSettled(t, over)
+	l.settle(t, "Captured")
+}
+
+// startAsked starts who is asked before who asks, which begins at once and, where
+// nobody is there, tries again later only.
+func (l *lunch) startAsked(t *testing.T) {
+	t.Helper()
+	l.startOnly(t, l.serving("accounts"))
+	l.startOnly(t, l.serving("canteen"))
+}
+
+// settle returns when live orders have come so far with their money, nothing is
+// due any more and all processes are down.
+func (l *lunch) settle(t *testing.T, money string) {
+	t.Helper()
+	began := time.Now()
+	for over := began.Add(time.Minute); ; l.startAsked(t) {
+		l.awaitSettled(t, over, money)
 		l.stop(t)
 		db := l.open(t, "canteen")
 		n, err := count(t.Context(), db, "SELECT count(*) FROM orders WHERE money IN ("+dueMoney+")")
@@ -116,6 +142,7 @@ func (l *lunch) cutOff(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n == 0 {
+			t.Logf("all was settled after %s", time.Since(began).Round(time.Millisecond))
 			return
 		}
 		if time.Now().After(over) {
@@ -124,47 +151,56 @@ func (l *lunch) cutOff(t *testing.T) {
 	}
 }
 
-// awaitSettled waits until nothing is held any more and all that was taken is
-// subsidised, as the API shows it to the staff.
-func (l *lunch) awaitSettled(t *testing.T, over time.Time) {
+// awaitSettled waits until purses hold what is ordered, or all of it was taken
+// and is subsidised, as the API shows it to the staff.
+func (l *lunch) awaitSettled(t *testing.T, over time.Time, money string) {
 	t.Helper()
-	again := time.NewTicker(50 * time.Millisecond)
-	defer again.Stop()
-	await := func(what string, done func() bool) {
-		t.Helper()
-		for !done() {
-			if time.Now().After(over) {
-				t.Fatal(what)
-			}
-			<-again.C
-		}
-	}
-	var subsidy int64
+	want := subsidised{Orders: portions, Total: portions * dishPrice}
 	for _, e := range l.eaters {
-		if e.order != "" {
-			subsidy += e.subsidy
+		var held int64
+		if e.order != "" && money == "Held" {
+			held = e.pays
+		} else if e.order != "" {
+			want.Subsidy += e.subsidy
 		}
-		await("the purse of "+e.name+" still holds something", func() bool {
+		await(t, over, fmt.Sprintf("the purse of %s does not come to hold %d fen", e.name, held), func() bool {
 			var p purse
 			l.must(t, l.manager, http.MethodGet, "/accounts/api/v1/staff/purses/"+e.id, nil, &p)
-			return p.Held == 0
+			return p.Held == held
 		})
 	}
-	await("the subsidies do not add up", func() bool {
-		var report struct {
-			Subsidies []struct {
-				Orders         int
-				Total, Subsidy int64
-			}
+	if money == "Captured" {
+		await(t, over, "the subsidies do not add up", func() bool { return l.taken(t) == want })
+	}
+}
+
+func await(t *testing.T, over time.Time, what string, done func() bool) {
+	t.Helper()
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	for !done() {
+		if time.Now().After(over) {
+			t.Fatal(what)
 		}
-		l.must(t, l.manager, http.MethodGet, "/canteen/api/v1/staff/subsidies?from=2000-01&to=2999-12", nil, &report)
-		var orders int
-		var total, subsidised int64
-		for _, row := range report.Subsidies {
-			orders, total, subsidised = orders+row.Orders, total+row.Total, subsidised+row.Subsidy
-		}
-		return orders == portions && total == portions*dishPrice && subsidised == subsidy
-	})
+		<-again.C
+	}
+}
+
+// subsidised are orders whose money was taken, with what the subsidies pay.
+type subsidised struct {
+	Orders         int
+	Total, Subsidy int64
+}
+
+// taken are all orders whose money was taken, as the staff see them.
+func (l *lunch) taken(t *testing.T) (all subsidised) {
+	t.Helper()
+	var report struct{ Subsidies []subsidised }
+	l.must(t, l.manager, http.MethodGet, "/canteen/api/v1/staff/subsidies?from=2000-01&to=2999-12", nil, &report)
+	for _, row := range report.Subsidies {
+		all = subsidised{all.Orders + row.Orders, all.Total + row.Total, all.Subsidy + row.Subsidy}
+	}
+	return all
 }
 
 // checkOrders compares what was acknowledged with the orders that there are,

@@ -20,16 +20,15 @@ import (
 	"github.com/linli-io/linli/test/instance"
 )
 
-// deployment is a community's program as it runs: its replicas, and the way to
+// deployment is a community's program as it runs: its processes, and the way to
 // the services' databases beside them.
 type deployment struct {
 	replicas []*instance.Instance
-	// open opens the database of a service. SQLite's is opened only while
-	// nothing runs.
+	// open opens the database of a service. SQLite's is opened only while the
+	// service is down.
 	open func(t *testing.T, service string) *sql.DB
 	// look opens the database of a service and leaves it as it is. SQLite's is
-	// copied, while nothing runs, so that the program itself finds what a kill
-	// has left.
+	// copied, so that the program itself finds what a kill has left.
 	look func(service string) (*sql.DB, error)
 	// watched says that databases can be looked at while the program runs.
 	watched bool
@@ -43,65 +42,83 @@ type deployment struct {
 	unconstrained []string
 }
 
-// deployments are what the fights are fought on, by a community.
+// deployments are what the fights for places are fought on, by a community.
 var deployments = map[string]func(t *testing.T, c *v1alpha1.Community) *deployment{
-	"SQLite, one process":        onSQLite,
-	"PostgreSQL, three replicas": onPostgres,
+	"SQLite, one process": func(t *testing.T, c *v1alpha1.Community) *deployment {
+		return onSQLite(t, c, v1alpha1.ServicesOn(&c.Spec))
+	},
+	"PostgreSQL, three replicas": func(t *testing.T, c *v1alpha1.Community) *deployment {
+		all := v1alpha1.ServicesOn(&c.Spec)
+		return onPostgres(t, c, all, all, all)
+	},
 }
 
-func onSQLite(t *testing.T, c *v1alpha1.Community) *deployment {
-	in, err := instance.New(binary, t.TempDir(), c, release())
+// onSQLite has a process for each set of services, with data of its own.
+func onSQLite(t *testing.T, c *v1alpha1.Community, services ...[]string) *deployment {
+	var processes []instance.Process
+	for _, s := range services {
+		processes = append(processes, instance.Process{Services: s})
+	}
+	replicas, err := instance.NewProcesses(binary, t.TempDir(), c, release(), processes...)
 	if err != nil {
 		t.Fatal(err)
 	}
+	d := &deployment{replicas: replicas}
 	copies := t.TempDir()
-	return &deployment{
-		replicas: []*instance.Instance{in},
-		open: func(t *testing.T, service string) *sql.DB {
-			u := url.URL{Scheme: "file", Path: filepath.Join(in.DataDir(), service+".db"), OmitHost: true, RawQuery: "mode=rw"}
-			return openDB(t, "sqlite", u.String())
-		},
-		look: func(service string) (*sql.DB, error) {
-			dir, err := os.MkdirTemp(copies, service)
+	d.open = func(t *testing.T, service string) *sql.DB {
+		u := url.URL{Scheme: "file", Path: filepath.Join(d.serving(service)[0].DataDir(), service+".db"), OmitHost: true, RawQuery: "mode=rw"}
+		return openDB(t, "sqlite", u.String())
+	}
+	d.look = func(service string) (*sql.DB, error) {
+		dir, err := os.MkdirTemp(copies, service)
+		if err != nil {
+			return nil, err
+		}
+		in := d.serving(service)[0]
+		if in.Up() {
+			// A copy of what stands still is as good as one of what was killed.
+			if err := in.Pause(); err != nil {
+				return nil, err
+			}
+			defer in.Resume() //nolint:errcheck // whoever asks it next would notice
+		}
+		for _, name := range []string{service + ".db", service + ".db-wal"} {
+			content, err := os.ReadFile(filepath.Join(in.DataDir(), name))
+			if errors.Is(err, fs.ErrNotExist) {
+				continue // all of the log is in the database
+			}
+			if err == nil {
+				err = os.WriteFile(filepath.Join(dir, name), content, 0o600)
+			}
 			if err != nil {
 				return nil, err
 			}
-			for _, name := range []string{service + ".db", service + ".db-wal"} {
-				content, err := os.ReadFile(filepath.Join(in.DataDir(), name))
-				if errors.Is(err, fs.ErrNotExist) {
-					continue // all of the log is in the database
-				}
-				if err == nil {
-					err = os.WriteFile(filepath.Join(dir, name), content, 0o600)
-				}
-				if err != nil {
-					return nil, err
-				}
-			}
-			return sql.Open("sqlite", "file:"+filepath.Join(dir, service+".db"))
-		},
-		settled: func(context.Context, int) error { return nil }, // the database died with the process
-		sound: func(t *testing.T, db *sql.DB) {
-			var verdict string
-			if err := db.QueryRowContext(t.Context(), "PRAGMA integrity_check").Scan(&verdict); err != nil || verdict != "ok" {
-				t.Errorf("integrity check: %s, %v", verdict, err)
-			}
-		},
-		unconstrained: []string{
-			"DROP TABLE cells",
-			"CREATE TABLE cells (venue TEXT NOT NULL, cell INTEGER NOT NULL, place INTEGER NOT NULL) STRICT",
-		},
+		}
+		return sql.Open("sqlite", "file:"+filepath.Join(dir, service+".db"))
 	}
+	d.settled = func(context.Context, int) error { return nil } // the database died with the process
+	d.sound = func(t *testing.T, db *sql.DB) {
+		var verdict string
+		if err := db.QueryRowContext(t.Context(), "PRAGMA integrity_check").Scan(&verdict); err != nil || verdict != "ok" {
+			t.Errorf("integrity check: %s, %v", verdict, err)
+		}
+	}
+	d.unconstrained = []string{
+		"DROP TABLE cells",
+		"CREATE TABLE cells (venue TEXT NOT NULL, cell INTEGER NOT NULL, place INTEGER NOT NULL) STRICT",
+	}
+	return d
 }
 
-func onPostgres(t *testing.T, c *v1alpha1.Community) *deployment {
+// onPostgres has a process for each set of services, with the same database.
+func onPostgres(t *testing.T, c *v1alpha1.Community, services ...[]string) *deployment {
 	dsn := databasetest.Postgres(t)
 	name := func(replica int) string { return fmt.Sprintf("replica-%d", replica) }
-	var dsns []string
-	for i := range 3 {
-		dsns = append(dsns, dsn+" application_name="+name(i))
+	var processes []instance.Process
+	for i, s := range services {
+		processes = append(processes, instance.Process{Services: s, DSN: dsn + " application_name=" + name(i)})
 	}
-	replicas, err := instance.NewReplicas(binary, t.TempDir(), c, release(), dsns...)
+	replicas, err := instance.NewProcesses(binary, t.TempDir(), c, release(), processes...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,9 +160,9 @@ func openDB(t *testing.T, driver, source string) *sql.DB {
 	return db
 }
 
-// eachDeployment runs f on every deployment of a community, running, as
-// subtests.
-func eachDeployment(t *testing.T, c *v1alpha1.Community, f func(t *testing.T, d *deployment)) {
+// eachDeployment runs f on every one of some deployments of a community, running,
+// as subtests.
+func eachDeployment(t *testing.T, deployments map[string]func(t *testing.T, c *v1alpha1.Community) *deployment, c *v1alpha1.Community, f func(t *testing.T, d *deployment)) {
 	for name, deploy := range deployments {
 		t.Run(name, func(t *testing.T) {
 			d := deploy(t, c)
@@ -166,23 +183,28 @@ func eachDeployment(t *testing.T, c *v1alpha1.Community, f func(t *testing.T, d 
 // start starts all replicas at the same moment.
 func (d *deployment) start(t *testing.T) {
 	t.Helper()
-	d.all(t, func(in *instance.Instance) error { return in.Start(t.Context()) })
+	d.startOnly(t, d.replicas)
+}
+
+func (d *deployment) startOnly(t *testing.T, replicas []*instance.Instance) {
+	t.Helper()
+	all(t, replicas, func(in *instance.Instance) error { return in.Start(t.Context()) })
 }
 
 // stop stops all replicas.
 func (d *deployment) stop(t *testing.T) {
 	t.Helper()
-	d.all(t, (*instance.Instance).Stop)
+	all(t, d.replicas, (*instance.Instance).Stop)
 }
 
-func (d *deployment) all(t *testing.T, f func(in *instance.Instance) error) {
+func all(t *testing.T, replicas []*instance.Instance, f func(in *instance.Instance) error) {
 	t.Helper()
 	ended := make(chan error)
-	for _, in := range d.replicas {
+	for _, in := range replicas {
 		go func() { ended <- f(in) }()
 	}
 	var errs []error
-	for range d.replicas {
+	for range replicas {
 		errs = append(errs, <-ended)
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -209,12 +231,24 @@ func (d *deployment) restart(ctx context.Context, replica int) error {
 	return d.replicas[replica].Start(ctx)
 }
 
-// next turns to the next replica that is up. Where none is, it waits.
-func (d *deployment) next(ctx context.Context, turn *int) (*instance.Instance, error) {
+// serving are the processes that run a service.
+func (d *deployment) serving(service string) (running []*instance.Instance) {
+	for _, in := range d.replicas {
+		if in.Serves(service) {
+			running = append(running, in)
+		}
+	}
+	return running
+}
+
+// next turns to the next process that is up and runs a service. Where none is,
+// it waits.
+func (d *deployment) next(ctx context.Context, service string, turn *int) (*instance.Instance, error) {
+	running := d.serving(service)
 	var at *instance.Instance
-	for range d.replicas {
+	for range running {
 		*turn++
-		at = d.replicas[*turn%len(d.replicas)]
+		at = running[*turn%len(running)]
 		if at.Up() {
 			return at, nil
 		}

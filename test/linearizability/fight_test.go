@@ -605,7 +605,7 @@ func (c *fighter) reopen(ctx context.Context, _ int32) error {
 
 // rotate turns to the next replica that is up. Where none is, it waits.
 func (c *fighter) rotate(ctx context.Context) (err error) {
-	c.api.at, err = c.next(ctx, &c.turn)
+	c.api.at, err = c.next(ctx, "booking", &c.turn)
 	return err
 }
 

@@ -69,7 +69,7 @@ const (
 )
 
 func TestBookingsAreLinearizable(t *testing.T) {
-	eachDeployment(t, community(), func(t *testing.T, d *deployment) {
+	eachDeployment(t, deployments, community(), func(t *testing.T, d *deployment) {
 		f := newFight(t, d)
 		began := time.Now()
 		seen := f.run(t, operations, kills)
@@ -209,7 +209,7 @@ func awaitNothingDue(t *testing.T, f *fight, days map[int]bool) {
 // that look before they take (changes, series, offers) do so in a serializable
 // transaction, which keeps them apart from each other also without it.
 func TestTheFaultIsFoundWithoutTheConstraint(t *testing.T) {
-	eachDeployment(t, community(), func(t *testing.T, d *deployment) {
+	eachDeployment(t, deployments, community(), func(t *testing.T, d *deployment) {
 		d.stop(t)
 		db := d.open(t, "booking")
 		for _, statement := range d.unconstrained {
