@@ -62,6 +62,7 @@ const (
 	ruleKeyReused = "idempotency-key-reused"
 	ruleStale     = "changed-meanwhile"
 	ruleInUse     = "ordered"
+	rulePurseAway = "purse-away"
 )
 
 // problem turns an error into what the caller may know of it.
@@ -90,6 +91,12 @@ func (s *service) problem(ctx context.Context, err error) error {
 		return host.NewProblem(http.StatusConflict, ruleStale, "Somebody else has changed this meanwhile. Read it again, and send your change with its version.")
 	case errors.Is(err, ErrInUse):
 		return host.NewProblem(http.StatusConflict, ruleInUse, "Portions of it were ordered. Cancel these orders first, or leave as many as were ordered.")
+	case errors.Is(err, errNoAnswer):
+		if ctx.Err() == nil {
+			s.log.WarnContext(ctx, "a payment is gone on with later", "error", err.Error())
+		}
+		return host.NewProblem(http.StatusServiceUnavailable, rulePurseAway,
+			"The purse does not answer at the moment. The order is kept, and goes on by itself as soon as it does: read it then, or repeat the request under its Idempotency-Key.")
 	case errors.Is(err, errNotYours):
 		return host.NewProblem(http.StatusForbidden, "", "You may not order for this person.")
 	case errors.Is(err, ErrNotFound), errors.Is(err, identity.ErrNobody):

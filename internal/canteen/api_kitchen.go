@@ -41,7 +41,7 @@ func (s *service) kitchenOperations(a *host.API) {
 	huma.Register(a, a.Staff(counter, huma.Operation{
 		OperationID: "place-order-for-somebody", Method: http.MethodPost, Path: "/staff/orders", Tags: []string{tagKitchen}, DefaultStatus: http.StatusCreated,
 		Summary: "Order for somebody", Description: "For a resident by ID, or for somebody at the counter of whom at most a name is said, who pays there. Until the meal ends.",
-	}, host.WithBody(http.StatusNotFound, http.StatusConflict)...), answer(s, s.orderForSomebody))
+	}, host.WithBody(http.StatusNotFound, http.StatusConflict, http.StatusServiceUnavailable)...), answer(s, s.orderForSomebody))
 	for _, op := range []struct {
 		name, summary string
 		do            func(ctx context.Context, a Act) (Order, error)

@@ -15,7 +15,7 @@ func (s *service) orderOperations(a *host.API) {
 	huma.Register(a, a.Personal(huma.Operation{
 		OperationID: "place-order", Method: http.MethodPost, Path: "/orders", Tags: []string{tagOrders}, DefaultStatus: http.StatusCreated,
 		Summary: "Order a meal", Description: "For oneself or somebody for whom the caller may order, until the cut-off. The price is that of the eater's tier on the day of the meal.",
-	}, host.WithBody(http.StatusConflict)...), answer(s, s.placeOrder))
+	}, host.WithBody(http.StatusConflict, http.StatusServiceUnavailable)...), answer(s, s.placeOrder))
 	huma.Register(a, a.Personal(huma.Operation{
 		OperationID: "list-orders", Method: http.MethodGet, Path: "/orders", Tags: []string{tagOrders},
 		Summary: "List orders", Description: "Those of the caller and of those for whom the caller may order.",
@@ -27,7 +27,7 @@ func (s *service) orderOperations(a *host.API) {
 	huma.Register(a, a.Personal(huma.Operation{
 		OperationID: "change-order", Method: http.MethodPut, Path: "/orders/{id}", Tags: []string{tagOrders},
 		Summary: "Change an order", Description: "Until the cut-off. The order stays as it was if the purse has too little for the change.",
-	}, host.WithBody(http.StatusNotFound, http.StatusConflict)...), answer(s, s.changeOrder))
+	}, host.WithBody(http.StatusNotFound, http.StatusConflict, http.StatusServiceUnavailable)...), answer(s, s.changeOrder))
 	huma.Register(a, a.Personal(huma.Operation{
 		OperationID: "cancel-order", Method: http.MethodDelete, Path: "/orders/{id}", Tags: []string{tagOrders},
 		Summary: "Cancel an order", Description: "Until the cut-off. What the purse held is free again.",

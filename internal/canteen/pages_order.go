@@ -415,10 +415,11 @@ func (s *service) goOn(w http.ResponseWriter, r *http.Request, step string, p or
 			refusal, p.Form.Key = &Refusal{Rule: RuleOrdered}, uuid.NewString()
 			break
 		}
-		if kept, keptErr := s.store.Order(r.Context(), s.reach(r.Context()), o.ID); keptErr == nil {
-			// The purse does not answer; the order waits for it.
+		if kept, keptErr := s.ownOf(r, o.ID); keptErr == nil {
+			// The purse does not answer; the order waits for it, and its page says
+			// so.
 			s.log.WarnContext(r.Context(), "a payment is gone on with later", "order", kept.ID.String(), "error", err.Error())
-			http.Redirect(w, r, orderURL(kept.ID), http.StatusSeeOther)
+			s.pages.Render(w, r, http.StatusServiceUnavailable, ownPage(v, kept))
 			return
 		}
 		s.fail(w, r, err)

@@ -139,12 +139,18 @@ func (s *service) orderedBy(r *http.Request, o Order) (string, error) {
 	return s.pages.View(r).Name(by.Name, by.LatinName), nil
 }
 
-// own prepares the page of an order of the reader's household.
+// own prepares the page of the order that the address names, if it is one of the
+// reader's household.
 func (s *service) own(r *http.Request) (p ownView, err error) {
 	id, err := parseID(r.PathValue("id"))
 	if err != nil {
 		return p, err
 	}
+	return s.ownOf(r, id)
+}
+
+// ownOf prepares the page of an order of the reader's household.
+func (s *service) ownOf(r *http.Request, id uuid.UUID) (p ownView, err error) {
 	ctx := r.Context()
 	p = ownView{Household: s.household(ctx), Now: s.clock.Now()}
 	if p.Order, err = s.store.Order(ctx, s.reach(ctx), id); err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -16,6 +17,11 @@ import (
 // till asks the service of accounts, under IDs of the orders, so that asking
 // again changes nothing.
 type till struct{ client *http.Client }
+
+// errNoAnswer means that the service of accounts cannot be reached or did not
+// answer as it should, so that it is not known what has come of what it was
+// asked. What was asked for an order is asked again in the background.
+var errNoAnswer = errors.New("the purse does not answer")
 
 // accountsPath is where the service of accounts answers other services.
 const accountsPath = "http://accounts/accounts/internal/v1/"
@@ -37,27 +43,30 @@ func (t till) ask(ctx context.Context, method, path string, body any, out any) (
 	r.Header.Set("Content-Type", "application/json")
 	response, err := t.client.Do(r)
 	if err != nil {
-		return 0, "", fmt.Errorf("asking the purse: %w", err)
+		return 0, "", fmt.Errorf("%w: %w", errNoAnswer, err)
 	}
 	defer response.Body.Close() //nolint:errcheck // it was read
 	answer, err := io.ReadAll(io.LimitReader(response.Body, 64<<10))
 	if err != nil {
-		return 0, "", fmt.Errorf("asking the purse: %w", err)
+		return 0, "", fmt.Errorf("%w: %w", errNoAnswer, err)
 	}
 	switch {
 	case response.StatusCode == http.StatusOK || response.StatusCode == http.StatusCreated:
-		if out != nil {
-			err = json.Unmarshal(answer, out)
+		if out == nil {
+			return http.StatusOK, "", nil
 		}
-		return http.StatusOK, "", err
+		if err := json.Unmarshal(answer, out); err != nil {
+			return 0, "", fmt.Errorf("%w: %w", errNoAnswer, err)
+		}
+		return http.StatusOK, "", nil
 	case response.StatusCode == http.StatusConflict || response.StatusCode == http.StatusUnprocessableEntity:
 		var problem struct{ Rule string }
 		if err := json.Unmarshal(answer, &problem); err != nil {
-			return 0, "", fmt.Errorf("asking the purse: %s: %w", response.Status, err)
+			return 0, "", fmt.Errorf("%w: %s: %w", errNoAnswer, response.Status, err)
 		}
 		return response.StatusCode, problem.Rule, nil
 	}
-	return 0, "", fmt.Errorf("asking the purse: %s", response.Status)
+	return 0, "", fmt.Errorf("%w: %s", errNoAnswer, response.Status)
 }
 
 // Rules by which the service of accounts refuses.
