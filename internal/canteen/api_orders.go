@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
 
 	"github.com/linli-io/linli/api/v1alpha1"
 	"github.com/linli-io/linli/internal/host"
@@ -95,6 +96,8 @@ type apiOrder struct {
 	Changing  bool       `json:"changing,omitempty"`
 	CreatedAt time.Time  `json:"createdAt"`
 	EndedAt   *time.Time `json:"endedAt,omitempty"`
+	// StandingOrder is the one that made it.
+	StandingOrder string `json:"standingOrder,omitempty" format:"uuid"`
 }
 
 func (s *service) apiOrderOf(o Order) apiOrder {
@@ -103,6 +106,9 @@ func (s *service) apiOrderOf(o Order) apiOrder {
 		Way: o.Way, Wish: o.Wish, Tier: o.Tier, Total: o.Total, Subsidy: o.Subsidy, Pays: o.Pays(), Payment: o.Payment, Paid: o.paid(),
 		State: o.State, Code: o.Code, Changing: o.Next != nil && o.State != StatePlacing,
 		CreatedAt: o.CreatedAt.In(s.location()), EndedAt: momentIn(o.EndedAt, s.location()),
+	}
+	if o.Standing != uuid.Nil {
+		out.StandingOrder = o.Standing.String()
 	}
 	for _, l := range o.Lines {
 		out.Lines = append(out.Lines, apiOrderLine(l))

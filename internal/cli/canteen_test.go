@@ -6,9 +6,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -217,6 +219,8 @@ func (k *kitchen) report(t testing.TB, first, last string) (r report, differs st
 
 type meal struct {
 	ID, State, Person, Tier string
+	Date, Payment           string
+	StandingOrder           string
 	Total, Subsidy, Pays    int64
 	Paid, Changing          bool
 	Lines                   []struct {
@@ -316,16 +320,21 @@ var eaters = []struct{ eater, by string }{
 	{"wang-guihua", "wang-guihua"}, {"wang-guihua", "li-qiang"}, {"li-qiang", "li-qiang"}, {"zhao-changshun", "zhao-changshun"}, {"chen-yutong", "chen-yutong"},
 }
 
-// day is a day of the canteen, in any order.
+// day is a day of the canteen, in any order, and the next, for which only
+// standing orders order.
 func (k *kitchen) day(t *testing.T, r *rapid.T) {
-	date := k.clock.Now().In(kitchenZone).Format(time.DateOnly)
+	start := k.clock.Now().In(kitchenZone)
+	date, next := start.Format(time.DateOnly), start.AddDate(0, 0, 1).Format(time.DateOnly)
 	const stock = 5
-	k.must(t, "ma-xiuying", "PUT", "/canteen/api/v1/staff/menus/lakeside/"+date+"/lunch", map[string]any{"published": true, "items": []any{
-		map[string]any{"dish": k.pork, "stock": stock}, map[string]any{"dish": k.rice, "stock": 1000},
-	}}, nil)
+	for _, day := range []string{date, next} {
+		k.must(t, "ma-xiuying", "PUT", "/canteen/api/v1/staff/menus/lakeside/"+day+"/lunch", map[string]any{"published": true, "items": []any{
+			map[string]any{"dish": k.pork, "stock": stock}, map[string]any{"dish": k.rice, "stock": 1000},
+		}}, nil)
+	}
 	for _, who := range []string{"wang-guihua", "li-qiang", "zhao-changshun"} {
 		k.ask(t, "sun-li", "POST", "/accounts/api/v1/staff/top-ups", map[string]any{"person": k.ids[who], "amount": 3000}, nil)
 	}
+	standing := &standingModel{kitchen: k, days: []string{date, next}}
 	var orders []meal
 	lines := func(r *rapid.T) []any {
 		return []any{
@@ -380,22 +389,84 @@ func (k *kitchen) day(t *testing.T, r *rapid.T) {
 		"time": func(r *rapid.T) {
 			k.clock.Step(time.Duration(rapid.IntRange(1, 90).Draw(r, "minutes")) * time.Minute)
 		},
+		"find": func(*rapid.T) { // those that standing orders have made
+			for id, o := range k.listed(t) {
+				if o.Date == date && !slices.ContainsFunc(orders, func(known meal) bool { return known.ID == id }) {
+					orders = append(orders, o)
+				}
+			}
+			slices.SortFunc(orders, func(a, b meal) int { return strings.Compare(a.ID, b.ID) })
+		},
 		"": func(*rapid.T) {
+			standing.check(t)
 			for _, who := range []string{"wang-guihua", "li-qiang", "zhao-changshun", "chen-yutong"} {
 				if p := k.purse(t, who); p.Balance < 0 || p.Held < 0 || p.Available != p.Balance-p.Held || p.Available < 0 {
 					t.Fatalf("the purse of %s: %+v", who, p)
 				}
 			}
-			if left, ordered := k.left(t, date), k.ordered(t, date); left < 0 || left+ordered != stock {
-				t.Fatalf("%d portions are left of %d, and %d ordered", left, stock, ordered)
-			}
+			k.await(t, func() string { return k.inStock(t, []string{date, next}, stock) })
 		},
 	}
+	maps.Copy(actions, standing.actions(t))
 	r.Repeat(actions)
-	k.settled(t, date)
-	// The next day begins at seven.
-	now := k.clock.Now().In(kitchenZone)
-	k.clock.SetTime(time.Date(now.Year(), now.Month(), now.Day()+1, 7, 0, 0, 0, kitchenZone))
+	// What is left of the day passes, and the morning of the next. The day after
+	// that begins at seven.
+	until := func(days, hour, minute int) {
+		if at := time.Date(start.Year(), start.Month(), start.Day()+days, hour, minute, 0, 0, kitchenZone); at.After(k.clock.Now()) {
+			k.clock.SetTime(at)
+		}
+	}
+	for hour := range 3 {
+		until(0, 23, 58+hour) // over midnight
+		actions[""](r)
+	}
+	until(1, 8, 50)
+	actions[""](r)
+	k.settled(t, next)
+	standing.end(t)
+	until(2, 7, 0)
+}
+
+// await waits until nothing differs any more: the answer says what does.
+func (k *kitchen) await(t *testing.T, differs func() string) {
+	t.Helper()
+	for over := time.Now().Add(20 * time.Second); ; {
+		what := differs()
+		if what == "" {
+			return
+		}
+		if time.Now().After(over) {
+			t.Fatal(what)
+		}
+	}
+}
+
+// inStock says what is wrong with the portions of some days, or with what is
+// held for their orders.
+func (k *kitchen) inStock(t *testing.T, days []string, stock int) string {
+	var held, due int64
+	for _, who := range []string{"wang-guihua", "li-qiang", "zhao-changshun", "chen-yutong"} {
+		held += k.purse(t, who).Held
+	}
+	for _, day := range days {
+		left, ordered := k.left(t, day), 0
+		for _, o := range k.ordered(t, day) {
+			ordered += o.portions(k.pork)
+			if o.Payment == "Purse" && !o.Paid {
+				due += o.Pays
+			}
+		}
+		if left < 0 {
+			t.Fatalf("%d portions are left on %s", left, day)
+		}
+		if left+ordered != stock {
+			return fmt.Sprintf("%d portions are left of %d on %s, and %d ordered", left, stock, day, ordered)
+		}
+	}
+	if held != due {
+		return fmt.Sprintf("purses hold %d, and orders are to pay %d", held, due)
+	}
+	return ""
 }
 
 func (k *kitchen) left(t testing.TB, date string) int {
@@ -418,16 +489,19 @@ func (k *kitchen) left(t testing.TB, date string) int {
 	return 0
 }
 
-// ordered is how many portions of pork the orders of a day have.
-func (k *kitchen) ordered(t testing.TB, date string) (n int) {
+// ordered are the orders of a day that are for the kitchen.
+func (k *kitchen) ordered(t testing.TB, date string) []meal {
 	t.Helper()
 	var listed struct{ Orders []meal }
 	k.must(t, "ma-xiuying", "GET", "/canteen/api/v1/staff/orders?canteen=lakeside&meal=lunch&date="+date, nil, &listed)
-	for _, o := range listed.Orders {
-		for _, line := range o.Lines {
-			if line.Dish == k.pork {
-				n += line.Portions
-			}
+	return listed.Orders
+}
+
+// portions is how many of a dish an order has.
+func (m meal) portions(dish string) (n int) {
+	for _, line := range m.Lines {
+		if line.Dish == dish {
+			n += line.Portions
 		}
 	}
 	return n
