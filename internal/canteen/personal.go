@@ -122,8 +122,13 @@ func (s *service) export(ctx context.Context, person string) (any, error) {
 // Forget cancels what is ahead of a person and takes the person out of what was
 // (PIPL Art. 47). Forgetting again is no error.
 func (s *Store) Forget(ctx context.Context, person string, now time.Time) error {
+	// Nothing is to be ordered for them meanwhile.
+	err := s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error { return s.forgetStanding(ctx, tx, person, now) })
+	if err != nil {
+		return fmt.Errorf("forgetting a person: %w", err)
+	}
 	var live []uuid.UUID
-	err := s.db.Reader().NewSelect().Model((*orderRow)(nil)).Column("id").Where("eater = ? AND state = ?", person, StatePlaced).Scan(ctx, &live)
+	err = s.db.Reader().NewSelect().Model((*orderRow)(nil)).Column("id").Where("eater = ? AND state = ?", person, StatePlaced).Scan(ctx, &live)
 	if err != nil {
 		return fmt.Errorf("forgetting a person: %w", err)
 	}
@@ -141,9 +146,6 @@ func (s *Store) Forget(ctx context.Context, person string, now time.Time) error 
 		}
 		if waiting {
 			return errUnsettled
-		}
-		if err := s.forgetStanding(ctx, tx, person, now); err != nil {
-			return err
 		}
 		if _, err := anonymous(tx.NewUpdate()).Where("eater = ?", person).Exec(ctx); err != nil {
 			return err

@@ -32,8 +32,8 @@ func (k *kitchen) listed(t testing.TB) map[string]meal {
 	t.Helper()
 	all := map[string]meal{}
 	for _, who := range []string{"li-qiang", "wang-guihua", "zhao-changshun", "chen-yutong"} {
-		var listed struct{ Orders []meal }
 		for _, when := range []string{"upcoming", "past"} {
+			var listed struct{ Orders []meal }
 			k.must(t, who, "GET", "/canteen/api/v1/orders?when="+when, nil, &listed)
 			for _, o := range listed.Orders {
 				all[o.ID] = o
