@@ -2,6 +2,7 @@ package cli
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -120,13 +121,11 @@ func (s *standingModel) actions(t *testing.T) map[string]func(*rapid.T) {
 				}
 			}
 		},
-		"pause or go on": func(r *rapid.T) {
+		"pause, go on or end": func(r *rapid.T) {
 			o := some(r)
-			s.rest(t, o, "POST", path+"/"+o.ID+"/"+rapid.SampledFrom([]string{"pause", "resume"}).Draw(r, "what"))
-		},
-		"end": func(r *rapid.T) {
-			o := some(r)
-			s.rest(t, o, "DELETE", path+"/"+o.ID)
+			what := rapid.SampledFrom([]string{"POST /pause", "POST /resume", "POST /resume", "DELETE "}).Draw(r, "what")
+			method, rest, _ := strings.Cut(what, " ")
+			s.rest(t, o, method, path+"/"+o.ID+rest)
 		},
 	}
 }
