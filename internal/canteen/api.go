@@ -54,6 +54,7 @@ func (s *service) mountAPI(rt *host.Runtime) error {
 	s.kitchenOperations(api)
 	s.subsidyOperations(api)
 	s.ratingOperations(api)
+	s.suggestionOperations(api)
 	return api.Publish()
 }
 

@@ -26,6 +26,9 @@ type Canteen struct {
 	v1alpha1.CanteenPlace
 	// retired says that it takes no new orders.
 	retired bool
+	// Version rises with every change; who changes a canteen says which they
+	// saw.
+	Version int
 }
 
 // ParseCanteen checks a canteen of a manifest or of a form. The API server has

@@ -25,6 +25,8 @@ const (
 	// NewsStandingEnded: a standing order was ended, because who asked for it
 	// may not order for the eater any more.
 	NewsStandingEnded NewsKind = "canteen-standing-ended"
+	// NewsAnswered: the staff have answered what somebody has suggested.
+	NewsAnswered NewsKind = "canteen-suggestion-answered"
 )
 
 // News is something that has happened to an order.
@@ -33,7 +35,10 @@ type News struct {
 	Order Order
 	// Why is what came of a meal that a standing order could not order.
 	Why Outcome
-	Now time.Time
+	// Suggestion is what was answered, and Person who has suggested it.
+	Suggestion Suggestion
+	Person     string
+	Now        time.Time
 }
 
 // newsFor is how long after the day of its meal news of an order is of use.
@@ -45,6 +50,9 @@ func (s *service) tell(ctx context.Context, tx bun.Tx, n News) error {
 	if n.Kind == NewsStandingNot || n.Kind == NewsStandingEnded {
 		return s.tellStanding(ctx, tx, n)
 	}
+	if n.Kind == NewsAnswered {
+		return s.tellAnswer(ctx, tx, n)
+	}
 	if isGuest(o.Eater) && o.Phone == "" {
 		return nil // nobody knows how to reach them
 	}
@@ -55,13 +63,34 @@ func (s *service) tell(ctx context.Context, tx bun.Tx, n News) error {
 	if isGuest(o.Eater) {
 		m.Name, m.Phone, m.Link, m.By = o.Name, o.Phone, "", ""
 	}
+	meal, err := mealName(ctx, tx, o.Sitting)
+	if err != nil {
+		return err
+	}
 	for lang, v := range s.words() {
-		args := []any{"Day", v.Date(o.Day.Noon(s.location())), "Meal", s.mealName(o.Sitting)}
+		args := []any{"Day", v.Date(o.Day.Noon(s.location())), "Meal", meal}
 		if n.Kind == NewsUnpaid {
 			m.Text[string(lang)] = v.T("canteen.news.unpaid", args...)
 		} else {
 			m.Text[string(lang)] = v.T("canteen.news.cancelled", args...)
 		}
+	}
+	return notify.Send(ctx, tx, m)
+}
+
+// answerFor is how long the news of an answer is of use.
+const answerFor = 14 * 24 * time.Hour
+
+// tellAnswer tells who has suggested something what the staff say to it. On a
+// phone, where others may see it, stands only that they have.
+func (s *service) tellAnswer(ctx context.Context, tx bun.Tx, n News) error {
+	m := notify.Message{
+		At: n.Now, Person: n.Person, Kind: string(n.Kind), About: n.Suggestion.ID.String(), Link: suggestionsPath,
+		Text: map[string]string{}, Short: map[string]string{}, NotAfter: n.Now.Add(answerFor),
+	}
+	for lang, v := range s.words() {
+		m.Text[string(lang)] = v.T("canteen.suggestion.news."+string(n.Suggestion.State), "Title", n.Suggestion.Title, "Answer", n.Suggestion.Answer)
+		m.Short[string(lang)] = v.T("canteen.suggestion.newsShort")
 	}
 	return notify.Send(ctx, tx, m)
 }

@@ -47,6 +47,7 @@ func (s *service) mountPages(mux *host.Router, people *identity.Identity) {
 	s.mountStanding(mux, people)
 	personal("GET "+ordersPath+"/{id}/rate", s.ratePage)
 	personal("POST "+ordersPath+"/{id}/rate", s.rateFromPage)
+	s.mountSuggestions(mux, people)
 }
 
 // errBadForm means that a form was sent which no page of ours has.

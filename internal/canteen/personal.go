@@ -50,6 +50,9 @@ var kept = []database.Retention{
 	{Table: "items", Kept: database.NotPersonal},
 	{Table: "ratings", Kept: database.KeptFor, For: orderRetention},
 	{Table: "past_ratings", Kept: database.NotPersonal},
+	{Table: "suggestions", Rows: "ended", Kept: database.KeptFor, For: suggestionRetention},
+	{Table: "suggestions", Kept: database.KeptWithPerson},
+	{Table: "votes", Kept: database.KeptWithPerson},
 }
 
 // Erase removes orders that are past their retention, of whose money nothing is
@@ -63,6 +66,9 @@ func (s *Store) Erase(ctx context.Context, now time.Time, loc *time.Location) (e
 			return err
 		}
 		if err := eraseStanding(ctx, tx, before, now.Add(-orderRetention)); err != nil {
+			return err
+		}
+		if err := eraseSuggestions(ctx, tx, now.Add(-suggestionRetention)); err != nil {
 			return err
 		}
 		if err := eraseRatings(ctx, tx, before); err != nil {
@@ -97,6 +103,8 @@ type Personal struct {
 	Categories []string   `json:"categories"`
 	// Ratings are what they said about dishes, and what was said for them.
 	Ratings []PersonalRating `json:"ratings"`
+	// Suggestions are what they would like to be cooked, and voted for.
+	Suggestions []PersonalSuggestion `json:"suggestions"`
 }
 
 func (s *service) export(ctx context.Context, person string) (any, error) {
@@ -115,7 +123,10 @@ func (s *service) export(ctx context.Context, person string) (any, error) {
 	if p.Categories, err = s.store.CategoriesOf(ctx, person); err != nil {
 		return nil, err
 	}
-	p.Ratings, err = s.store.ratingsAbout(ctx, person)
+	if p.Ratings, err = s.store.ratingsAbout(ctx, person); err != nil {
+		return nil, err
+	}
+	p.Suggestions, err = s.store.suggestionsAbout(ctx, person)
 	return p, err
 }
 
@@ -156,6 +167,9 @@ func (s *Store) Forget(ctx context.Context, person string, now time.Time) error 
 			}
 		}
 		if err := forgetRatings(ctx, tx, person); err != nil {
+			return err
+		}
+		if err := forgetSuggestions(ctx, tx, person); err != nil {
 			return err
 		}
 		for _, model := range []any{(*memberRow)(nil), (*idempotencyRow)(nil)} {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"net/http"
 	"net/url"
 	"strings"
@@ -259,6 +260,11 @@ func TestRatingPages(t *testing.T) {
 	c := s.visitor(cook)
 	page = c.page(staffFeedbackPath, "红烧肉 较差 太咸了", "米饭 很好", "湖畔食堂 午餐")
 	c.hasNot(page, liName, liPhone, "回电")
+	trace := traceDishURL(Cooked{lunch(t), idOf(s.pork)})
+	if n := strings.Count(page, tracePath+"?"); n != 1 || !strings.Contains(page, html.EscapeString(trace)) {
+		t.Errorf("%d ways to trace the one complaint", n)
+	}
+	c.page(trace, "红烧肉")
 	if strings.Contains(page, strings.TrimPrefix(own, "/canteen/orders/")) {
 		t.Error("the cook's page leads to who said it")
 	}

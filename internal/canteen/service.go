@@ -57,6 +57,10 @@ var actionTexts = map[string]string{
 	Name + ".member-add": "canteen.action.memberAdd", Name + ".member-remove": "canteen.action.memberRemove",
 	Name + ".standing": "canteen.standing.action.make", Name + ".standing-end": "canteen.standing.action.end",
 	Name + ".standing-skip": "canteen.standing.action.skip", Name + ".standing-view": "canteen.standing.action.view",
+	Name + ".suggestion-answer": "canteen.suggestion.action.answer", Name + ".suggestion-hide": "canteen.suggestion.action.hide",
+	Name + ".suggestion-author": "canteen.suggestion.action.author",
+	Name + ".canteen-new":       "canteen.place.action.new", Name + ".canteen-change": "canteen.place.action.change",
+	Name + ".canteen-retire": "canteen.place.action.retire", Name + ".canteen-back": "canteen.place.action.back",
 	Name + ".members-view": "canteen.action.membersView", Name + ".member-listed": "canteen.action.memberListed",
 }
 
@@ -116,18 +120,6 @@ func (s *service) syncCanteens(ctx context.Context, snapshot host.Snapshot) erro
 		return nil // being switched off; the canteens stay as they are
 	}
 	return s.store.SyncCanteens(ctx, c.ManagedBy, c.Canteens, s.clock.Now())
-}
-
-// mealName is what residents call the meal of a sitting.
-func (s *service) mealName(sitting Sitting) string {
-	for _, c := range s.spec().Canteens {
-		for _, m := range c.Meals {
-			if c.Name == sitting.Canteen && m.Name == sitting.Meal {
-				return m.DisplayName
-			}
-		}
-	}
-	return sitting.Meal
 }
 
 // household are the caller and after that those for whom the caller may order;

@@ -133,7 +133,7 @@ func (s *service) step(ctx context.Context, o Order) (Order, error) {
 		}
 		return s.store.Settled(ctx, o.ID, o.Money, MoneyReleased, Posted{}, now)
 	case MoneySale:
-		on, err := s.till.sale(ctx, o, s.memo(o))
+		on, err := s.till.sale(ctx, o, s.memo(ctx, o))
 		if err != nil {
 			return o, err
 		}
@@ -150,7 +150,7 @@ func (s *service) step(ctx context.Context, o Order) (Order, error) {
 
 // hold asks the purse about what an order shall be.
 func (s *service) hold(ctx context.Context, o Order) (Order, bool, error) {
-	held, err := s.till.hold(ctx, o, s.memo(o), s.holdUntil(ctx, o))
+	held, err := s.till.hold(ctx, o, s.memo(ctx, o), s.holdUntil(ctx, o))
 	if err != nil {
 		return o, false, err
 	}
@@ -166,7 +166,7 @@ func (s *service) refund(ctx context.Context, o Order) (Money, Posted, error) {
 	var paid, back civil.Date
 	var err error
 	if !o.PaidAt.IsZero() {
-		paid, err = s.till.sale(ctx, o, s.memo(o))
+		paid, err = s.till.sale(ctx, o, s.memo(ctx, o))
 	} else {
 		of, to = "holds", "Purse"
 		paid, taken, err = s.till.capture(ctx, o)
@@ -199,10 +199,15 @@ func (s *service) holdUntil(ctx context.Context, o Order) time.Time {
 }
 
 // memo is what statements call an order, by language.
-func (s *service) memo(o Order) map[string]string {
+func (s *service) memo(ctx context.Context, o Order) map[string]string {
+	meal, err := mealName(ctx, s.store.db.Reader(), o.Sitting)
+	if err != nil && ctx.Err() == nil {
+		// What a statement says is no reason not to settle.
+		s.log.WarnContext(ctx, "the name of a meal could not be read", "error", err.Error())
+	}
 	memo := map[string]string{}
 	for lang, v := range s.words() {
-		memo[string(lang)] = v.T("canteen.memo", "Day", v.Date(o.Day.Noon(s.location())), "Meal", s.mealName(o.Sitting))
+		memo[string(lang)] = v.T("canteen.memo", "Day", v.Date(o.Day.Noon(s.location())), "Meal", meal)
 	}
 	return memo
 }

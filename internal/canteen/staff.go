@@ -84,6 +84,22 @@ func (s *service) staffRoutes() []staffRoute {
 		{cooksAndManagers, "GET " + staffFeedbackPath, s.feedbackPage},
 		{cooksAndManagers, "GET " + staffFeedbackMonthPath, s.feedbackMonthsPage},
 		{managers, "GET " + staffFeedbackOrderPath + "{id}", s.feedbackOrderPage},
+		{cooksAndManagers, "GET " + staffSuggestionsPath + "{$}", s.staffSuggestionsPage},
+		{cooksAndManagers, "GET " + staffSuggestionsPath + "{id}", s.answerPage},
+		{cooksAndManagers, "POST " + staffSuggestionsPath + "{id}", s.answerFromPage},
+		{managers, "GET " + staffSuggestionsPath + "{id}/author", s.authorPage},
+		{managers, "GET " + staffCanteensPath + "{$}", s.staffCanteensPage},
+		{managers, "GET " + staffCanteensPath + "new", s.newCanteenPage},
+		{managers, "POST " + staffCanteensPath + "new", s.makeCanteen},
+		{managers, "GET " + staffCanteensPath + "{canteen}", s.canteenPage},
+		{managers, "POST " + staffCanteensPath + "{canteen}", s.changeCanteenFromPage},
+		{managers, "POST " + staffCanteensPath + "{canteen}/retire", s.retireCanteenFromPage(true)},
+		{managers, "POST " + staffCanteensPath + "{canteen}/restore", s.retireCanteenFromPage(false)},
+		{managers, "GET " + staffCanteensPath + "{canteen}/meals/new", s.newMealPage},
+		{managers, "POST " + staffCanteensPath + "{canteen}/meals/new", s.saveMeal},
+		{managers, "GET " + staffCanteensPath + "{canteen}/meals/{meal}", s.mealFormPage},
+		{managers, "POST " + staffCanteensPath + "{canteen}/meals/{meal}", s.saveMeal},
+		{managers, "POST " + staffCanteensPath + "{canteen}/meals/{meal}/remove", s.removeMeal},
 		{managers, "GET " + staffSubsidiesPath, s.subsidiesPage},
 		{managers, "GET " + staffSubsidiesPath + ".csv", s.subsidiesFile},
 		{managers, "GET " + staffCategoriesPath + "{category}", s.categoryPage},
@@ -132,6 +148,8 @@ var deskDone = map[string]string{
 	"batchDiscarded": "canteen.safety.done.batchDiscarded", "batchOpen": "canteen.safety.done.batchOpen",
 	"uses": "canteen.safety.done.uses", "samples": "canteen.safety.done.samples", "sampleGone": "canteen.safety.done.sampleGone", "checks": "canteen.safety.done.checks",
 	"photo": "canteen.staff.done.photo", "photoRemoved": "canteen.staff.done.photoRemoved",
+	"place": "canteen.place.done.saved", "placeRetired": "canteen.place.done.retired", "placeRestored": "canteen.place.done.restored",
+	"answered": "canteen.suggestion.done.answered",
 }
 
 // desk prepares a page that belongs to the tab with a path.
@@ -167,7 +185,9 @@ func (d desk) tabs() []web.Tab {
 		{kitchen, d.T("canteen.staff.tab.dishes"), staffDishesPath},
 		{cooksAndManagers, d.T("canteen.feedback.tab"), staffFeedbackPath},
 		{cooksAndManagers, d.T("canteen.safety.title"), safetyPath},
+		{cooksAndManagers, d.T("canteen.suggestion.tab"), staffSuggestionsPath},
 		{managers, d.T("canteen.staff.tab.subsidies"), staffSubsidiesPath},
+		{managers, d.T("canteen.place.title"), staffCanteensPath},
 	} {
 		if d.has(tab.duties) {
 			tabs = append(tabs, web.Tab{Label: tab.label, Href: tab.href, Current: tab.href == d.Page})

@@ -426,6 +426,18 @@ func TestEveryStaffPageIsAudited(t *testing.T) {
 		path := map[bool]string{true: "/add", false: "/remove"}[member]
 		visitors[manager].sent(category+path, url.Values{"person": {hosttest.PersonID(t, li)}})
 	}
+	rivers := 0
+	onRiver := func(what, want string, form url.Values) func() visit {
+		return func() visit {
+			rivers++
+			name := fmt.Sprint("river-", rivers)
+			visitors[manager].sent(staffCanteensPath+"new", placeForm("name", name))
+			if what == "/meals/second/remove" {
+				visitors[manager].sent(staffCanteensPath+name+"/meals/new", placeForm("version", "1", "meal-name", "second"))
+			}
+			return visit{manager, staffCanteensPath + name + what, form, []string{want}}
+		}
+	}
 	table := map[string]func() visit{
 		"GET /canteen/staff/{$}": func() visit { s.lis(v1alpha1.WayPickUp); return visit{by: cook, path: staffPath} },
 		"GET " + staffMealsPath + sittingPattern: func() visit {
@@ -509,6 +521,36 @@ func TestEveryStaffPageIsAudited(t *testing.T) {
 		"GET " + staffFeedbackOrderPath + "{id}": func() visit {
 			return visit{by: manager, path: staffFeedbackOrderPath + s.rated(2, "太咸了"), want: []string{"canteen.order-view li"}}
 		},
+		"GET " + staffSuggestionsPath + "{$}": func() visit {
+			s.suggested()
+			return visit{by: cook, path: staffSuggestionsPath}
+		},
+		"GET " + staffSuggestionsPath + "{id}": func() visit { return visit{by: cook, path: staffSuggestionsPath + s.suggested()} },
+		"POST " + staffSuggestionsPath + "{id}": func() visit {
+			return visit{cook, staffSuggestionsPath + s.suggested(), url.Values{"version": {"1"}, "state": {"Planned"}}, []string{"canteen.suggestion-answer"}}
+		},
+		"GET " + staffSuggestionsPath + "{id}/author": func() visit {
+			return visit{by: manager, path: staffSuggestionsPath + s.suggested() + "/author", want: []string{"canteen.suggestion-author li"}}
+		},
+		// Canteens are nobody's.
+		"GET " + staffCanteensPath + "{$}":       func() visit { return visit{by: manager, path: staffCanteensPath} },
+		"GET " + staffCanteensPath + "new":       func() visit { return visit{by: manager, path: staffCanteensPath + "new"} },
+		"GET " + staffCanteensPath + "{canteen}": func() visit { return visit{by: manager, path: staffCanteensPath + "lakeside"} },
+		"GET " + staffCanteensPath + "{canteen}/meals/new": func() visit {
+			return visit{by: manager, path: staffCanteensPath + "lakeside/meals/new"}
+		},
+		"GET " + staffCanteensPath + "{canteen}/meals/{meal}": func() visit {
+			return visit{by: manager, path: staffCanteensPath + "lakeside/meals/lunch"}
+		},
+		"POST " + staffCanteensPath + "new": func() visit {
+			return visit{manager, staffCanteensPath + "new", placeForm("name", "other"), []string{"canteen.canteen-new"}}
+		},
+		"POST " + staffCanteensPath + "{canteen}":                     onRiver("", "canteen.canteen-change", placeForm("version", "1")),
+		"POST " + staffCanteensPath + "{canteen}/retire":              onRiver("/retire", "canteen.canteen-retire", url.Values{}),
+		"POST " + staffCanteensPath + "{canteen}/restore":             onRiver("/restore", "canteen.canteen-back", url.Values{}),
+		"POST " + staffCanteensPath + "{canteen}/meals/new":           onRiver("/meals/new", "canteen.canteen-change", placeForm("version", "1", "meal-name", "supper")),
+		"POST " + staffCanteensPath + "{canteen}/meals/{meal}":        onRiver("/meals/breakfast", "canteen.canteen-change", placeForm("version", "1")),
+		"POST " + staffCanteensPath + "{canteen}/meals/{meal}/remove": onRiver("/meals/second/remove", "canteen.canteen-change", url.Values{}),
 		// Numbers without people.
 		"GET " + staffSubsidiesPath:          func() visit { return visit{by: manager, path: staffSubsidiesPath} },
 		"GET " + staffSubsidiesPath + ".csv": func() visit { return visit{by: manager, path: staffSubsidiesPath + ".csv"} },

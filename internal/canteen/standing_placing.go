@@ -260,10 +260,14 @@ func (s *service) tellStanding(ctx context.Context, tx bun.Tx, n News) error {
 		At: n.Now, Person: o.Eater, By: o.OrderedBy, Kind: string(n.Kind), About: o.Standing.String() + "/" + o.Day.String(), Link: standingURL(o.Standing),
 		Text: map[string]string{}, NotAfter: latest(o.Day.AddDays(1).Noon(loc), n.Now.Add(newsFor)),
 	}
+	meal, err := mealName(ctx, tx, o.Sitting)
+	if err != nil {
+		return err
+	}
 	for lang, v := range s.words() {
-		args := []any{"Day", v.Date(o.Day.Noon(loc)), "Meal", s.mealName(o.Sitting)}
+		args := []any{"Day", v.Date(o.Day.Noon(loc)), "Meal", meal}
 		if n.Kind == NewsStandingEnded {
-			m.Text[string(lang)] = v.T("canteen.standing.news.ended", "Meal", s.mealName(o.Sitting))
+			m.Text[string(lang)] = v.T("canteen.standing.news.ended", "Meal", meal)
 			continue
 		}
 		m.Text[string(lang)] = v.T("canteen.standing.news."+string(n.Why), args...)

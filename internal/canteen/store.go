@@ -89,6 +89,7 @@ type canteenRow struct {
 	Position  int
 	Spec      string
 	RetiredAt *int64
+	Version   int
 }
 
 func (r canteenRow) canteen() (Canteen, error) {
@@ -97,14 +98,22 @@ func (r canteenRow) canteen() (Canteen, error) {
 		return Canteen{}, fmt.Errorf("canteen %q in the database: %w", r.Name, err)
 	}
 	c, err := ParseCanteen(spec)
-	c.retired = r.RetiredAt != nil
+	c.retired, c.Version = r.RetiredAt != nil, r.Version
 	return c, err
 }
 
 // Canteens are those that take orders, in the order in which they are listed.
-func (s *Store) Canteens(ctx context.Context) ([]Canteen, error) {
+func (s *Store) Canteens(ctx context.Context) ([]Canteen, error) { return s.canteens(ctx, false) }
+
+func (s *Store) canteens(ctx context.Context, retired bool) ([]Canteen, error) {
 	var rows []canteenRow
-	if err := s.db.Reader().NewSelect().Model(&rows).Where("retired_at IS NULL").Order("position", "name").Scan(ctx); err != nil {
+	q := s.db.Reader().NewSelect().Model(&rows).Order("position", "name")
+	if retired {
+		q.Where("retired_at IS NOT NULL")
+	} else {
+		q.Where("retired_at IS NULL")
+	}
+	if err := q.Scan(ctx); err != nil {
 		return nil, fmt.Errorf("listing the canteens: %w", err)
 	}
 	canteens := make([]Canteen, len(rows))
@@ -167,7 +176,7 @@ func syncCanteens(ctx context.Context, tx bun.Tx, by v1alpha1.ManagedBy, canteen
 		if exists && by != v1alpha1.ManagedByManifest {
 			continue
 		}
-		row := canteenRow{Name: spec.Name, Position: i}
+		row := canteenRow{Name: spec.Name, Position: i, Version: 1}
 		var err error
 		if row.Spec, err = asJSON(spec); err != nil {
 			return err
@@ -195,7 +204,7 @@ func syncCanteens(ctx context.Context, tx bun.Tx, by v1alpha1.ManagedBy, canteen
 
 func putCanteen(ctx context.Context, tx bun.Tx, row canteenRow) error {
 	_, err := tx.NewInsert().Model(&row).On("CONFLICT (name) DO UPDATE").
-		Set("position = EXCLUDED.position, spec = EXCLUDED.spec, retired_at = NULL").Exec(ctx)
+		Set("position = EXCLUDED.position, spec = EXCLUDED.spec, retired_at = NULL, version = ?TableAlias.version + 1").Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("keeping canteen %q: %w", row.Name, err)
 	}

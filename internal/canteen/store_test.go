@@ -395,6 +395,23 @@ func TestActions(t *testing.T) {
 			}
 		}
 		w.keepSafe(t, by)
+		suggested := must[Suggestion](t)(w.Suggest(t.Context(), by, "馄饨", ""))
+		must[string](t)(w.Author(t.Context(), by, suggested.ID))
+		for i, state := range []SuggestionState{SuggestionPlanned, SuggestionHidden} {
+			must[Suggestion](t)(w.Answer(t.Context(), by, suggested.ID, 1+i, state, "重复"))
+		}
+		other := lakeside()
+		other.Name = "riverside"
+		for version := range 2 {
+			if err := w.SaveCanteen(t.Context(), by, other, version); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, retired := range []bool{true, false} {
+			if err := w.RetireCanteen(t.Context(), by, "riverside", retired); err != nil {
+				t.Fatal(err)
+			}
+		}
 		seen := map[string]int{}
 		for _, r := range must[[]audit.Record](t)(audit.Between(t.Context(), w.db, moment(t, sunday).Add(-time.Hour), moment(t, sunday).Add(time.Hour), 100)) {
 			if actionTexts[r.Action] == "" {
@@ -568,6 +585,9 @@ func TestEveryTableHasARetention(t *testing.T) {
 					return err
 				})
 			}},
+			"suggestions ended": insert(func(at time.Time) any {
+				return &suggestionRow{ID: uuid.New(), Title: "馄饨", State: SuggestionCooked, Version: 2, EndedAt: unix(at)}
+			}),
 			"idempotency": insert(func(at time.Time) any {
 				return &idempotencyRow{Person: "wang", Key: "k", Result: uuid.New(), CreatedAt: at.Unix()}
 			}),

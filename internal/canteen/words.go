@@ -151,6 +151,16 @@ func refusalText(v web.View, r *Refusal, dish string) string {
 		return v.T("canteen.rating.wrong.notEaten")
 	case RuleStars:
 		return v.T("canteen.rating.wrong.stars")
+	case RuleTitle:
+		return v.T("canteen.suggestion.wrong.title", "Limit", r.Limit)
+	case RuleText:
+		return v.T("canteen.suggestion.wrong.text", "Limit", r.Limit)
+	case RuleTooMany:
+		return v.T("canteen.suggestion.wrong.tooMany", "Limit", r.Limit)
+	case RuleOwn, RuleAnswered:
+		return v.T("canteen.suggestion.wrong.over")
+	case RuleWhy:
+		return v.T("canteen.suggestion.wrong.reason", "Limit", r.Limit)
 	case RuleLineLength:
 		return v.T("canteen.rating.wrong.line", "Limit", r.Limit)
 	}

@@ -92,7 +92,10 @@ func (c Community) cook(ctx context.Context, manager string, ids map[string]stri
 			return fmt.Errorf("a purse: %w", err)
 		}
 	}
-	return c.orderMeals(ctx, served.Canteens, known, ids)
+	if err := c.orderMeals(ctx, served.Canteens, known, ids); err != nil {
+		return err
+	}
+	return c.say(ctx, manager, served.Canteens, known, ids)
 }
 
 // addDishes returns the IDs of the dishes by name, after those that are missing

@@ -19,6 +19,8 @@ type meals struct {
 	standing string
 	// eaten is an order of the resident's that was handed out and rated.
 	eaten string
+	// suggestion is the resident's.
+	suggestion string
 }
 
 // sitting is a meal of a day.
@@ -98,6 +100,8 @@ func (f *furnished) furnishFeedback(t *testing.T) {
 	do("POST", manager, "/staff/orders/"+made.ID+"/serve", nil, nil)
 	do("PUT", resident, "/orders/"+made.ID+"/ratings/"+dish, map[string]any{"stars": 2, "line": "今天的菜有点咸，老人吃不惯，希望下次少放盐"}, nil)
 	f.meals.eaten = made.ID
+	do("POST", resident, "/suggestions", map[string]any{"title": "荠菜鲜肉馄饨", "text": "皮薄一点，冬天早上吃"}, &made)
+	f.meals.suggestion = made.ID
 }
 
 // mealPages are those of residents.
@@ -118,6 +122,11 @@ func (f furnished) mealPages() []page {
 		{name: "meal-order-of-mine", path: order},
 		{name: "meal-change", path: order + "/change"},
 		{name: "meal-cancel", path: order + "/cancel"},
+		{name: "suggestions", path: "/canteen/suggestions"},
+		{name: "suggestion-new", path: "/canteen/suggestions/new"},
+		{name: "suggestion-mistakes", path: "/canteen/suggestions/new", then: func(p *person) {
+			p.clickAt(`//main//form[@method="post"]//button`)
+		}},
 		{name: "meal-rated", path: "/canteen/orders/" + f.meals.eaten},
 		{name: "meal-rate", path: "/canteen/orders/" + f.meals.eaten + "/rate"},
 		{name: "standing-orders", path: "/canteen/standing"},
@@ -152,6 +161,14 @@ func (f furnished) kitchenPages() []page {
 		}},
 		{name: "dish", path: staff + "dishes/" + f.meals.dish},
 		{name: "feedback", path: staff + "feedback?dish=" + f.meals.dish},
+		{name: "suggestions-staff", path: staff + "suggestions/"},
+		{name: "suggestion-answer", path: staff + "suggestions/" + f.meals.suggestion},
+		{name: "suggestion-author", path: staff + "suggestions/" + f.meals.suggestion + "/author"},
+		{name: "canteens", path: staff + "canteens/"},
+		{name: "canteen-new", path: staff + "canteens/new"},
+		{name: "canteen", path: staff + "canteens/" + f.meals.sitting.canteen},
+		{name: "canteen-meal-new", path: staff + "canteens/" + f.meals.sitting.canteen + "/meals/new"},
+		{name: "canteen-meal", path: staff + "canteens/" + f.meals.sitting.canteen + "/meals/" + f.meals.sitting.meal},
 		{name: "feedback-all", path: staff + "feedback"},
 		{name: "feedback-months", path: staff + "feedback/months"},
 		{name: "feedback-order", path: staff + "feedback/orders/" + f.meals.eaten},

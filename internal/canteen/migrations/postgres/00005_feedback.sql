@@ -35,7 +35,41 @@ CREATE TABLE past_ratings (
     PRIMARY KEY (month, dish)
 );
 
+-- What residents would like to be cooked. The author is empty when they have
+-- left, and with them the text.
+CREATE TABLE suggestions (
+    id          UUID NOT NULL PRIMARY KEY,
+    author      TEXT NOT NULL,
+    title       TEXT NOT NULL CHECK (length(title) BETWEEN 1 AND 40),
+    text        TEXT NOT NULL CHECK (length(text) <= 200),
+    state       TEXT NOT NULL CHECK (state IN ('Open', 'Planned', 'Cooked', 'Declined', 'Hidden')),
+    answer      TEXT NOT NULL CHECK (length(answer) <= 200),
+    version     BIGINT NOT NULL,
+    created_at  BIGINT NOT NULL,
+    answered_at BIGINT,
+    -- When it was cooked, declined or hidden.
+    ended_at    BIGINT
+);
+
+CREATE INDEX suggestions_by_author ON suggestions (author, state);
+CREATE INDEX suggestions_ended ON suggestions (ended_at) WHERE ended_at IS NOT NULL;
+
+-- Who else would like it: everybody once.
+CREATE TABLE votes (
+    suggestion UUID NOT NULL REFERENCES suggestions (id) ON DELETE CASCADE,
+    person     TEXT NOT NULL,
+    PRIMARY KEY (suggestion, person)
+);
+
+CREATE INDEX votes_of_person ON votes (person);
+
+-- Who changes a canteen says which version they saw.
+ALTER TABLE canteens ADD COLUMN version BIGINT NOT NULL DEFAULT 1;
+
 -- +goose Down
+ALTER TABLE canteens DROP COLUMN version;
+DROP TABLE votes;
+DROP TABLE suggestions;
 DROP TABLE past_ratings;
 DROP TABLE ratings;
 ALTER TABLE photos DROP COLUMN small;
