@@ -22,6 +22,7 @@ const (
 	tagDishes   = "dishes"
 	tagKitchen  = "kitchen"
 	tagCounty   = "subsidies"
+	tagSafety   = "safety"
 	// tagFeedback is what residents say about dishes, and would like.
 	tagFeedback = "feedback"
 )
@@ -44,6 +45,7 @@ func (s *service) mountAPI(rt *host.Runtime) error {
 		&huma.Tag{Name: tagStanding, Description: "Meals that are ordered by themselves, of the caller and of those for whom the caller may order."},
 		&huma.Tag{Name: tagDishes, Description: "Dishes and the planning of menus: for staff with the duty Kitchen."},
 		&huma.Tag{Name: tagKitchen, Description: "What to cook and to hand out: for staff with the duty Kitchen; orders for others also for the duty FrontDesk. Answers have names and phone numbers."},
+		&huma.Tag{Name: tagSafety, Description: "Where ingredients came from, what was kept of dishes, and what was checked: for staff with the duty Kitchen or Manager."},
 		&huma.Tag{Name: tagCounty, Description: "Who pays less, and what that came to: for staff with the duty Manager."},
 		&huma.Tag{Name: tagFeedback, Description: "What residents say about dishes and would like to be cooked. Answers to staff have no names."},
 	)
@@ -52,6 +54,7 @@ func (s *service) mountAPI(rt *host.Runtime) error {
 	s.standingOperations(api)
 	s.dishOperations(api)
 	s.kitchenOperations(api)
+	s.safetyOperations(api)
 	s.subsidyOperations(api)
 	s.ratingOperations(api)
 	s.suggestionOperations(api)

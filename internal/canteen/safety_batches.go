@@ -193,6 +193,9 @@ func (s *Store) Batches(ctx context.Context, q BatchQuery) ([]Batch, error) {
 }
 
 func batchesIn(ctx context.Context, db bun.IDB, q BatchQuery) ([]Batch, error) {
+	if q.IDs != nil && len(q.IDs) == 0 {
+		return nil, nil
+	}
 	var rows []batchRow
 	query := db.NewSelect().Model(&rows).ColumnExpr("batch_row.*").
 		ColumnExpr("(SELECT p.id FROM batch_photos AS p WHERE p.batch = batch_row.id) AS photo").Order("bought_on DESC", "batch_row.id DESC")

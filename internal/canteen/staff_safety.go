@@ -50,7 +50,7 @@ func (s *service) safetyRoutes() []staffRoute {
 		{cooksAndManagers, "POST " + batchesPath + "{batch}/used-up", s.endBatch(BatchUsedUp)},
 		{cooksAndManagers, "POST " + batchesPath + "{batch}/discard", s.endBatch(BatchDiscarded)},
 		{cooksAndManagers, "POST " + batchesPath + "{batch}/reopen", s.endBatch(BatchOpen)},
-		{cooksAndManagers, "GET " + batchesPath + "{batch}/photo", s.batchPhotoFile},
+		{cooksAndManagers, "GET " + batchPhotosPath + "/{batch}", s.batchPhotoFile},
 		{cooksAndManagers, "POST " + batchPhotosPath, s.batchPhotoFromPage},
 		{cooksAndManagers, "GET " + safetyMealsPath + sittingPattern, s.safetyMealPage},
 		{cooksAndManagers, "POST " + safetyMealsPath + sittingPattern + "/uses", s.saveUses},

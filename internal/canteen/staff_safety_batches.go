@@ -243,7 +243,9 @@ func (s *service) endBatch(end BatchEnd) http.HandlerFunc {
 
 // batchPhotoURL is where the photo of a batch is, for staff; another photo has
 // another address.
-func batchPhotoURL(b Batch) string { return batchURL(b.ID) + "/photo?id=" + b.Photo.String() }
+func batchPhotoURL(b Batch) string {
+	return batchPhotosPath + "/" + b.ID.String() + "?id=" + b.Photo.String()
+}
 
 // batchPhotoFile is the photo of a batch.
 func (s *service) batchPhotoFile(w http.ResponseWriter, r *http.Request) {

@@ -1,6 +1,7 @@
 package canteen
 
 import (
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -86,11 +87,11 @@ func (s *site) safetyVisits() map[string]func() visit {
 		"GET " + samplesPath:                          get(samplesPath),
 		"GET " + safetyCheckPath + "{canteen}":        get(safetyCheckPath + "lakeside"),
 		"GET " + safetyCheckPath + "{canteen}/{date}": get(checks),
-		"GET " + batchesPath + "{batch}/photo": func() visit {
+		"GET " + batchPhotosPath + "/{batch}": func() visit {
 			if err := s.store.PutBatchPhoto(s.t.Context(), s.byCook(), meat.ID, []byte("picture")); err != nil {
 				s.t.Fatal(err)
 			}
-			return visit{by: manager, path: batchURL(meat.ID) + "/photo"}
+			return visit{by: manager, path: batchPhotosPath + "/" + meat.ID.String()}
 		},
 		"POST " + suppliersPath + "new":                post(suppliersPath+"new", url.Values{"name": {"鱼台米业"}}, "canteen.supplier-new"),
 		"POST " + suppliersPath + "{supplier}":         post(supplierURL(farm.ID), url.Values{"name": {"湖畔农场"}, "version": {"1"}}, "canteen.supplier-change"),
@@ -184,11 +185,11 @@ func TestBatchForm(t *testing.T) {
 		t.Errorf("a photo: %d to %s", status, to)
 	}
 	v.page(path, "送货单或标签照片")
-	if status, _, _ := v.open(path+"/photo", nil); status != http.StatusOK {
+	if status, _, _ := v.open(batchPhotosPath+"/"+id, nil); status != http.StatusOK {
 		t.Errorf("the photo: %d", status)
 	}
 	photo := must[Photo](t)(s.store.BatchPhoto(t.Context(), idOf(id))).ID.String()
-	for _, address := range []string{path + "/photo", photosPath + photo} {
+	for _, address := range []string{batchPhotosPath + "/" + id, photosPath + photo} {
 		for _, who := range []string{"", li, desker} {
 			if status, _, _ := s.visitor(who).open(address, nil); status == http.StatusOK {
 				t.Errorf("%q sees %s", who, address)
@@ -374,4 +375,71 @@ func TestTracePage(t *testing.T) {
 	if slices.ContainsFunc(s.records(cook), func(r audit.Record) bool { return strings.HasPrefix(r.Action, "canteen.trace") }) {
 		t.Error("who sees nobody is recorded as if they did")
 	}
+}
+
+// TestSafetyAPI is what other programs of the kitchen do: take in, note, keep,
+// check, and trace. Only a manager is told who it was.
+func TestSafetyAPI(t *testing.T) {
+	s := startSite(t)
+	farm := s.api(cook, 201, "POST", "/staff/suppliers", map[string]any{"name": "湖畔农场", "phone": "13900000001"})
+	batch := func(want int, expires string) string {
+		return s.api(cook, want, "POST", "/staff/batches", map[string]any{"ingredient": "猪五花", "supplier": farm, "quantity": "20千克", "boughtOn": "2026-11-20", "expiresOn": expires})
+	}
+	meat, old := batch(201, "2026-11-25"), batch(201, "2026-11-21")
+	batch(422, "2026-11-19")
+	uses := func(want int, batches ...string) {
+		t.Helper()
+		s.api(cook, want, "PUT", "/staff/uses/lakeside/2026-11-23/lunch", map[string]any{"dishes": []any{map[string]any{"dish": s.pork, "batches": batches}}})
+	}
+	uses(422, meat, old)
+	uses(204, meat)
+	s.api(cook, 422, "POST", "/staff/batches/"+old+"/end", map[string]any{"end": "Discarded"})
+	s.api(cook, 200, "POST", "/staff/batches/"+old+"/end", map[string]any{"end": "Discarded", "reason": "过期"})
+	s.api(cook, 409, "POST", "/staff/batches/"+old+"/end", map[string]any{"end": "UsedUp"})
+	samples := func(want, grams int) {
+		t.Helper()
+		s.api(cook, want, "POST", "/staff/samples", map[string]any{
+			"canteen": "lakeside", "date": "2026-11-23", "meal": "lunch", "samples": []any{map[string]any{"dish": s.pork, "grams": grams, "place": "留样冰箱"}},
+		})
+	}
+	samples(422, 124)
+	samples(201, 125)
+	sample := must[[]Sample](t)(s.store.KeptSamples(t.Context()))[0]
+	s.api(cook, 409, "POST", "/staff/samples/"+sample.ID.String()+"/discard", nil)
+	checks := func(want int, date, remark string) {
+		t.Helper()
+		s.api(cook, want, "PUT", "/staff/checks/lakeside/"+date, map[string]any{"checks": []any{map[string]any{"point": "fridges", "state": "NotOK", "remark": remark}}})
+	}
+	checks(422, "2026-11-23", "")
+	checks(409, "2026-11-22", "12℃")
+	checks(204, "2026-11-23", "12℃")
+	s.lis(v1alpha1.WayPickUp)
+	for _, path := range []string{"/staff/batches/" + meat + "/trace", "/staff/trace/lakeside/2026-11-23/lunch/" + s.pork} {
+		for who, knows := range map[string]bool{cook: false, manager: true} {
+			status, body := s.get(who, path)
+			for text, want := range map[string]bool{`"portions":1`: true, "湖畔农场": true, meat: true, liName: knows, liPhone: knows} {
+				if status != http.StatusOK || strings.Contains(body, text) != want {
+					t.Errorf("%s of %s: %d, has %s is not %v:\n%s", path, who, status, text, want, body)
+				}
+			}
+		}
+	}
+	for path, want := range map[string]int{"/staff/batches?all=true": 2, "/staff/batches": 1, "/staff/batches?text=%E7%B1%B3": 0} {
+		if status, body := s.get(cook, path); status != http.StatusOK || strings.Count(body, `"boughtOn"`) != want {
+			t.Errorf("%s: %d: %s", path, status, body)
+		}
+	}
+	if n := len(slices.DeleteFunc(s.records(manager), func(r audit.Record) bool { return r.Action != "canteen.trace-exported" })); n != 2 {
+		t.Errorf("%d looks of the manager are recorded", n)
+	}
+}
+
+// get asks the API.
+func (s *site) get(account, path string) (status int, body string) {
+	s.t.Helper()
+	r := must[*http.Request](s.t)(http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.URL+"/canteen/api/v1"+path, nil))
+	r.Header.Set("Authorization", "Bearer "+s.Token(s.t, account))
+	response := must[*http.Response](s.t)(s.Client(s.t).Do(r))
+	defer response.Body.Close()
+	return response.StatusCode, string(must[[]byte](s.t)(io.ReadAll(response.Body)))
 }

@@ -98,6 +98,9 @@ func (s *site) api(account string, want int, method, path string, body any) (id 
 		s.t.Fatalf("%s %s: %s: %s", method, path, response.Status, answer)
 	}
 	var out struct{ ID string }
+	if len(answer) == 0 {
+		return ""
+	}
 	if err := json.Unmarshal(answer, &out); err != nil {
 		s.t.Fatal(err)
 	}

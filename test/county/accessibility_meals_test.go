@@ -14,13 +14,17 @@ type meals struct {
 	// sitting is a lunch that can still be ordered, as its address has it; other
 	// one of another day; order is the resident's, dish one of its dishes.
 	sitting, other sitting
-	order, dish    string
+	// today is today's lunch.
+	today       sitting
+	order, dish string
 	// standing is the resident's standing order.
 	standing string
 	// eaten is an order of the resident's that was handed out and rated.
 	eaten string
 	// suggestion is the resident's.
 	suggestion string
+	// supplier and batch are of the kitchen's ingredients.
+	supplier, batch string
 }
 
 // sitting is a meal of a day.
@@ -47,6 +51,7 @@ func (f *furnished) furnishMeals(t *testing.T) {
 	}
 	day := func(days int) string { return time.Now().In(shanghai).AddDate(0, 0, days).Format(time.DateOnly) }
 	f.meals.sitting, f.meals.other = sitting{"xiaoxian", day(5), "lunch"}, sitting{"xiaoxian", day(6), "lunch"}
+	f.meals.today = sitting{"xiaoxian", day(0), "lunch"}
 	var menus struct {
 		Menus []struct {
 			Items []struct{ Dish struct{ ID string } }
@@ -73,6 +78,14 @@ func (f *furnished) furnishMeals(t *testing.T) {
 	if res := call(t, "PUT", f.base+"/canteen/api/v1/standing-orders/"+made.ID+"/skip-days", county.token(t, "zhanqian", resident), map[string]any{"days": []string{day(6), day(7), day(8)}}, nil); res.StatusCode >= 300 {
 		t.Fatalf("skipping days: %s", res.Status)
 	}
+	var stock struct {
+		Batches []struct{ ID, Supplier string }
+	}
+	do(cook, "/canteen/api/v1/staff/batches?text="+url.QueryEscape("大米"), nil, &stock)
+	if len(stock.Batches) == 0 {
+		t.Fatal("the kitchen has no rice")
+	}
+	f.meals.batch, f.meals.supplier = stock.Batches[0].ID, stock.Batches[0].Supplier
 }
 
 // furnishFeedback has the resident eat something and say how it was.
@@ -172,6 +185,25 @@ func (f furnished) kitchenPages() []page {
 		{name: "feedback-all", path: staff + "feedback"},
 		{name: "feedback-months", path: staff + "feedback/months"},
 		{name: "feedback-order", path: staff + "feedback/orders/" + f.meals.eaten},
+		{name: "safety", path: staff + "safety/"},
+		{name: "safety-meal", path: staff + "safety/meals/" + f.meals.today.path()},
+		{name: "safety-meal-ahead", path: staff + "safety/meals/" + f.meals.sitting.path()},
+		{name: "suppliers", path: staff + "safety/suppliers/"},
+		{name: "supplier-new", path: staff + "safety/suppliers/new"},
+		{name: "supplier", path: staff + "safety/suppliers/" + f.meals.supplier},
+		{name: "batches", path: staff + "safety/batches/"},
+		{name: "batch-new", path: staff + "safety/batches/new"},
+		{name: "batch-mistakes", path: staff + "safety/batches/new", then: func(p *person) {
+			p.clickAt(`//main//form[@method="post"]//button`)
+		}},
+		{name: "batch", path: staff + "safety/batches/" + f.meals.batch},
+		{name: "samples", path: staff + "safety/samples"},
+		{name: "checks", path: staff + "safety/checks/xiaoxian/" + f.meals.today.date},
+		{name: "checks-before", path: staff + "safety/checks/xiaoxian/2026-01-05"},
+		{name: "checks-month", path: staff + "safety/checks/xiaoxian"},
+		{name: "trace", path: staff + "safety/trace"},
+		{name: "trace-batch", path: staff + "safety/trace?batch=" + f.meals.batch},
+		{name: "trace-order", path: staff + "safety/trace?order=" + f.meals.order},
 		{name: "subsidies", path: staff + "subsidies"},
 		{name: "category", path: staff + "categories/low-income"},
 	}
