@@ -86,6 +86,7 @@ func start(t *testing.T, name, uid string) *hosttest.Server {
 	}
 	c.Spec.Managers = []v1alpha1.Manager{{Name: "manager", DisplayName: "管理员"}}
 	c.Spec.Services.Booking = &v1alpha1.Booking{ManagedBy: v1alpha1.ManagedByCommunity}
+	c.Spec.Services.Canteen = &v1alpha1.Canteen{ManagedBy: v1alpha1.ManagedByCommunity}
 	return hosttest.Start(t, hosttest.Options{Services: services, Community: c, Log: io.Discard})
 }
 
