@@ -217,7 +217,7 @@ func dial(ctx context.Context, in *instance.Instance) (*connection, error) {
 	return &connection{c, bufio.NewReader(c)}, nil
 }
 
-// send sends a request to book, and returns the booking.
+// send sends a request to book or to order, and returns what came of it.
 func (c *connection) send(request []byte) ([]byte, error) {
 	if _, err := c.Write(request); err != nil {
 		return nil, err
@@ -229,7 +229,7 @@ func (c *connection) send(request []byte) ([]byte, error) {
 	defer res.Body.Close()
 	answer, err := io.ReadAll(res.Body)
 	if err == nil && res.StatusCode != http.StatusCreated {
-		err = fmt.Errorf("POST /bookings: %s: %s", res.Status, answer)
+		err = fmt.Errorf("%s: %s", res.Status, answer)
 	}
 	return answer, err
 }
@@ -268,14 +268,7 @@ func newBareWriter(ctx context.Context, o database.Options, driver, source strin
 		return nil, err
 	}
 	o.Migrations = migrations
-	made, err := database.Open(ctx, o)
-	if err != nil {
-		return nil, err
-	}
-	if err := made.Close(); err != nil {
-		return nil, err
-	}
-	db, err := sql.Open(driver, source)
+	db, err := bareDatabase(ctx, o, driver, source)
 	if err != nil {
 		return nil, err
 	}
@@ -285,6 +278,18 @@ func newBareWriter(ctx context.Context, o database.Options, driver, source strin
 		}
 	}
 	return &bareWriter{db: db}, nil
+}
+
+// bareDatabase makes tables and opens them with a plain driver.
+func bareDatabase(ctx context.Context, o database.Options, driver, source string) (*sql.DB, error) {
+	made, err := database.Open(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := made.Close(); err != nil {
+		return nil, err
+	}
+	return sql.Open(driver, source)
 }
 
 const cellSeconds = 300

@@ -44,7 +44,10 @@ var measurements = []struct {
 }{
 	{"bookings", measureBookings},
 	{"postgres", measureBookingsPostgres},
+	{"orders", measureOrders},
+	{"orders-postgres", measureOrdersPostgres},
 	{"pages", measurePages},
+	{"meals", measureMeals},
 	{"memory", measureMemory},
 	{"ready", measureReady},
 	{"county", measureCounty},

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/linli-io/linli/api/v1alpha1"
 	"github.com/linli-io/linli/test/instance"
 )
 
@@ -23,40 +24,48 @@ const (
 	steadyWithin   = 2 * time.Minute
 )
 
-// measureMemory weighs a community at rest: after its start and a look at each
-// of its pages.
+// measureMemory weighs communities at rest, after their start and a look at each
+// of their pages: one with bookings, and one with a canteen and purses too.
 func measureMemory(ctx context.Context, b *bench) ([]row, error) {
-	in, err := b.instance("memory", communityWith("bench", 6))
+	booking, err := b.weigh(ctx, "memory", "a community", communityWith("bench", 6), "/", "/booking/", "/booking/api/v1/venues")
 	if err != nil {
 		return nil, err
 	}
+	kitchen, err := b.weigh(ctx, "memory-kitchen", "a community with a canteen and purses too", communityWithKitchen("bench"),
+		"/", "/booking/", "/booking/api/v1/venues", "/canteen/", "/canteen/week", "/canteen/api/v1/canteens")
+	return []row{booking, kitchen}, err
+}
+
+// weigh weighs a community at rest, whose directory is called name.
+func (b *bench) weigh(ctx context.Context, name, what string, c *v1alpha1.Community, pages ...string) (r row, err error) {
+	in, err := b.instance(name, c)
+	if err != nil {
+		return r, err
+	}
 	defer in.Kill() //nolint:errcheck // stopped below unless something failed
 	if err := in.Start(ctx); err != nil {
-		return nil, err
+		return r, err
 	}
 	client := instance.Client(1)
-	for _, path := range []string{"/", "/booking/", "/booking/api/v1/venues"} {
+	for _, path := range pages {
 		if err := get(ctx, client, in.URL()+path, ""); err != nil {
-			return nil, err
+			return r, err
 		}
 	}
 	client.CloseIdleConnections()
 	atRest, err := steadyRSS(ctx, in)
 	if err != nil {
-		return nil, err
+		return r, err
 	}
-	b.say("memory: %.1f MB", atRest)
-	if err := in.Stop(); err != nil {
-		return nil, err
-	}
-	return []row{{
-		measure:   "memory of a community at rest (RssAnon)",
+	b.say("memory of %s: %.1f MB", what, atRest)
+	return row{
+		measure:   "memory of " + what + " at rest (RssAnon)",
 		linli:     fmt.Sprintf("%.1f MB", atRest),
 		reference: fmt.Sprintf("the limit: %d MB", memoryLimitMB),
 		ratio:     times(atRest / memoryLimitMB),
 		target:    fmt.Sprintf("< %d MB", memoryLimitMB),
 		met:       judge(atRest < memoryLimitMB),
-	}}, nil
+	}, in.Stop()
 }
 
 // get asks for a page, compressed, as browsers do, and reads it to the end

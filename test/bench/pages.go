@@ -74,13 +74,9 @@ func measurePages(ctx context.Context, b *bench) ([]row, error) {
 		return nil, err
 	}
 
-	client := instance.Client(1)
 	day := func(n int) string { return today.AddDate(0, 0, 1+n%(futureDays-1)).Format(time.DateOnly) }
 	room := "/booking/venues/" + venueName(0)
-	kinds := []struct {
-		name, token string
-		path        func(n int) string
-	}{
+	kinds := []page{
 		{"a day, page", "", func(n int) string { return room + "?date=" + day(n) }},
 		{"a week, page", "", func(n int) string { return room + "/week?date=" + day(n) }},
 		{"a day, JSON", "", func(n int) string {
@@ -90,42 +86,8 @@ func measurePages(ctx context.Context, b *bench) ([]row, error) {
 		{"the staff's day, page", staff.Token, func(n int) string { return "/booking/staff/?date=" + day(n) }},
 		{"use by month, page", staff.Token, func(int) string { return "/booking/staff/use" }},
 	}
-	var rows []row
-	for _, kind := range kinds {
-		var took, base []time.Duration
-		for n := range pageRequests + pageRequests/10 {
-			t, err := timed(ctx, client, in.URL()+kind.path(n), kind.token)
-			if err != nil {
-				return nil, err
-			}
-			s, err := timed(ctx, client, in.URL()+"/robots.txt", "")
-			if err != nil {
-				return nil, err
-			}
-			if n >= pageRequests/10 { // the first tenth warms up
-				took, base = append(took, t), append(base, s)
-			}
-		}
-		for _, q := range []struct {
-			name   string
-			share  float64
-			target time.Duration
-		}{{"median", 0.5, 10 * time.Millisecond}, {"99th percentile", 0.99, 0}} {
-			r := row{
-				measure:   fmt.Sprintf("%s, after five years (%d bookings, %d left), %s", kind.name, storedBookings, left, q.name),
-				linli:     milliseconds(quantile(took, q.share)),
-				reference: "static file of the same server: " + milliseconds(quantile(base, q.share)),
-				ratio:     times(float64(quantile(took, q.share)) / float64(quantile(base, q.share))),
-				target:    "–",
-			}
-			if q.target > 0 {
-				r.target, r.met = fmt.Sprintf("< %d ms", q.target.Milliseconds()), judge(quantile(took, q.share) < q.target)
-			}
-			b.say("pages: %s, %s %s", kind.name, q.name, r.linli)
-			rows = append(rows, r)
-		}
-	}
-	return rows, in.Stop()
+	rows, err := b.comparePages(ctx, in, fmt.Sprintf("after five years (%d bookings, %d left)", storedBookings, left), kinds)
+	return rows, errors.Join(err, in.Stop())
 }
 
 // personID books as somebody, and reads whose booking it became.
@@ -154,6 +116,13 @@ func personID(ctx context.Context, in *instance.Instance, p instance.Person, tod
 // erased waits until no booking is left that is past its retention, and counts
 // the others.
 func erased(ctx context.Context, path string, today time.Time) (left int, err error) {
+	until := today.Add(-booking.Retention(v1alpha1.VenueSeats)).Unix()
+	return awaitErased(ctx, path, "SELECT COUNT(*), COUNT(*) FILTER (WHERE end_at <= ?) FROM bookings", until)
+}
+
+// awaitErased waits until the second number of a query, of what is past its
+// retention, is 0, and returns the first, of all.
+func awaitErased(ctx context.Context, path, query string, args ...any) (left int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, eraseWithin)
 	defer cancel()
 	u := url.URL{Scheme: "file", Path: path, OmitHost: true, RawQuery: "mode=ro"}
@@ -164,19 +133,65 @@ func erased(ctx context.Context, path string, today time.Time) (left int, err er
 	defer db.Close()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	until := today.Add(-booking.Retention(v1alpha1.VenueSeats)).Unix()
 	for {
 		var past int
-		err := db.QueryRowContext(ctx, "SELECT COUNT(*), COUNT(*) FILTER (WHERE end_at <= ?) FROM bookings", until).Scan(&left, &past)
+		err := db.QueryRowContext(ctx, query, args...).Scan(&left, &past)
 		if err != nil || past == 0 {
 			return left, err
 		}
 		select {
 		case <-ctx.Done():
-			return 0, fmt.Errorf("%d bookings past their retention are still there: %w", past, ctx.Err())
+			return 0, fmt.Errorf("%d rows past their retention are still there: %w", past, ctx.Err())
 		case <-tick.C:
 		}
 	}
+}
+
+// page is one whose time is taken; path is that of the n-th request.
+type page struct {
+	name, token string
+	path        func(n int) string
+}
+
+// comparePages takes the time of pages and, in pairs, of a static file.
+func (b *bench) comparePages(ctx context.Context, in *instance.Instance, of string, pages []page) ([]row, error) {
+	client := instance.Client(1)
+	var rows []row
+	for _, p := range pages {
+		var took, base []time.Duration
+		for n := range pageRequests + pageRequests/10 {
+			t, err := timed(ctx, client, in.URL()+p.path(n), p.token)
+			if err != nil {
+				return nil, err
+			}
+			s, err := timed(ctx, client, in.URL()+"/robots.txt", "")
+			if err != nil {
+				return nil, err
+			}
+			if n >= pageRequests/10 { // the first tenth warms up
+				took, base = append(took, t), append(base, s)
+			}
+		}
+		for _, q := range []struct {
+			name   string
+			share  float64
+			target time.Duration
+		}{{"median", 0.5, 10 * time.Millisecond}, {"99th percentile", 0.99, 0}} {
+			r := row{
+				measure:   fmt.Sprintf("%s, %s, %s", p.name, of, q.name),
+				linli:     milliseconds(quantile(took, q.share)),
+				reference: "static file of the same server: " + milliseconds(quantile(base, q.share)),
+				ratio:     times(float64(quantile(took, q.share)) / float64(quantile(base, q.share))),
+				target:    "–",
+			}
+			if q.target > 0 {
+				r.target, r.met = fmt.Sprintf("< %d ms", q.target.Milliseconds()), judge(quantile(took, q.share) < q.target)
+			}
+			b.say("%s, %s %s", p.name, q.name, r.linli)
+			rows = append(rows, r)
+		}
+	}
+	return rows, nil
 }
 
 // timed gets a page and says how long that took.
