@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/uptrace/bun"
+
+	"github.com/linli-io/linli/internal/database"
 )
 
 type holdRow struct {
@@ -61,6 +63,20 @@ func (h Hold) row() (holdRow, error) {
 	return r, err
 }
 
+// keeping keeps a hold that is new or was changed.
+func (r holdRow) keeping() database.Statement {
+	return database.Statement{
+		For: "keeping a hold",
+		Text: "INSERT INTO holds (service, id, person, purse, revision, amount, refused_revision, refused_available, state, expires_at, about, memo, " +
+			"created_at, ended_at, captured, subsidy, transaction_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (service, id) DO UPDATE SET " +
+			"person = EXCLUDED.person, purse = EXCLUDED.purse, revision = EXCLUDED.revision, amount = EXCLUDED.amount, refused_revision = EXCLUDED.refused_revision, refused_available = EXCLUDED.refused_available, " +
+			"state = EXCLUDED.state, expires_at = EXCLUDED.expires_at, about = EXCLUDED.about, memo = EXCLUDED.memo, ended_at = EXCLUDED.ended_at, " +
+			"captured = EXCLUDED.captured, subsidy = EXCLUDED.subsidy, transaction_id = EXCLUDED.transaction_id",
+		Args: []any{r.Service, r.ID, r.Person, r.Purse, r.Revision, r.Amount, r.RefusedRevision, r.RefusedAvailable, string(r.State), r.ExpiresAt, r.About, r.Memo,
+			r.CreatedAt, r.EndedAt, r.Captured, r.Subsidy, r.TransactionID},
+	}
+}
+
 // kept is what a hold keeps of its purse.
 func (h Hold) kept() int64 {
 	if h.State != HoldHeld {
@@ -84,23 +100,19 @@ func holdIn(ctx context.Context, db bun.IDB, service, id string) (h Hold, known 
 }
 
 // keep writes what has become of a hold, and what that keeps of its purse.
-func keep(ctx context.Context, tx bun.Tx, before, after Hold, known bool) error {
+func keep(ctx context.Context, tx bun.Tx, before, after Hold) error {
 	row, err := after.row()
 	if err != nil {
 		return err
 	}
+	var statements []database.Statement
 	if more := after.kept() - before.kept(); more != 0 {
-		if _, err := tx.NewRaw("UPDATE accounts SET held = held + ? WHERE name = ?", more, PurseAccount(after.Purse)).Exec(ctx); err != nil {
-			return fmt.Errorf("holding %d fen: %w", more, err)
-		}
+		statements = append(statements, database.Statement{
+			For: "holding money", Text: "UPDATE accounts SET held = held + ? WHERE name = ?", Args: []any{more, PurseAccount(after.Purse)},
+		})
 	}
-	if known {
-		_, err = tx.NewUpdate().Model(&row).WherePK().Exec(ctx)
-	} else {
-		_, err = tx.NewInsert().Model(&row).Exec(ctx)
-	}
-	if err != nil {
-		return fmt.Errorf("writing hold %s of %s: %w", after.ID, after.Service, err)
+	if _, err := database.Exec(ctx, tx, append(statements, row.keeping())...); err != nil {
+		return fmt.Errorf("hold %s of %s: %w", after.ID, after.Service, err)
 	}
 	return nil
 }
@@ -133,7 +145,7 @@ func (s *Store) Hold(ctx context.Context, a Act, o HoldOrder) (h Hold, err error
 		if !changed {
 			return refusal, nil
 		}
-		return refusal, keep(ctx, tx, before, after, known)
+		return refusal, keep(ctx, tx, before, after)
 	})
 	return h, err
 }
@@ -158,7 +170,7 @@ func (s *Store) Capture(ctx context.Context, a Act, service, id string, amount, 
 		}
 		h.State, h.EndedAt, h.Captured, h.Subsidy = HoldCaptured, a.Now, amount, subsidy
 		// Released first: no account may hold more than it has.
-		if err := keep(ctx, tx, before, h, known); err != nil {
+		if err := keep(ctx, tx, before, h); err != nil {
 			return nil, err
 		}
 		taken := Taken{Service: service, Name: nameOfHold(id), Person: h.Person, Amount: amount, Subsidy: subsidy}
@@ -198,7 +210,7 @@ func (s *Store) Release(ctx context.Context, a Act, service, id string) (h Hold,
 			h = Hold{Service: service, ID: id, CreatedAt: a.Now, ExpiresAt: a.Now}
 		}
 		h.State, h.EndedAt = HoldReleased, a.Now
-		return nil, keep(ctx, tx, before, h, known)
+		return nil, keep(ctx, tx, before, h)
 	})
 	return h, err
 }
@@ -234,7 +246,7 @@ func (s *Store) Expire(ctx context.Context, now time.Time) (int, error) {
 				}
 				after := before
 				after.State, after.EndedAt = HoldExpired, now
-				if err := keep(ctx, tx, before, after, true); err != nil {
+				if err := keep(ctx, tx, before, after); err != nil {
 					return err
 				}
 			}

@@ -99,23 +99,15 @@ func refusedText(v web.View, err error) (string, bool) {
 	if !ok || refusedTexts[refusal.Rule] == "" {
 		return "", false
 	}
-	return v.T(refusedTexts[refusal.Rule], "Available", money(refusal.Available), "Min", money(MinTopUp), "Max", money(MaxTopUp), "Full", money(MaxPurse)), true
-}
-
-// money is an amount as people read it, such as ¥12.50.
-func money(fen int64) string {
-	if fen < 0 {
-		return "-¥" + yuan(-fen)
-	}
-	return "¥" + yuan(fen)
+	return v.T(refusedTexts[refusal.Rule], "Available", v.Money(refusal.Available), "Min", v.Money(MinTopUp), "Max", v.Money(MaxTopUp), "Full", v.Money(MaxPurse)), true
 }
 
 // change is what a purse gained or lost, such as +¥12.50.
-func change(fen int64) string {
+func change(v web.View, fen int64) string {
 	if fen > 0 {
-		return "+" + money(fen)
+		return "+" + v.Money(fen)
 	}
-	return money(fen)
+	return v.Money(fen)
 }
 
 // in is a memo in the reader's language; in another if there is none.

@@ -106,7 +106,7 @@ func topUpPage(p topUpView) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = web.Field(p.View, web.Input{ID: "amount", Name: "amount", Label: p.T("accounts.payment.amount"), Hint: p.T("accounts.staff.topUpHint", "Min", money(MinTopUp), "Max", money(MaxTopUp), "Full", money(MaxPurse)), Value: p.Amount.Value, Error: p.Amount.Problem, MaxLength: 12, Required: true}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = web.Field(p.View, web.Input{ID: "amount", Name: "amount", Label: p.T("accounts.payment.amount"), Hint: p.T("accounts.staff.topUpHint", "Min", p.Money(MinTopUp), "Max", p.Money(MaxTopUp), "Full", p.Money(MaxPurse)), Value: p.Amount.Value, Error: p.Amount.Problem, MaxLength: 12, Required: true}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -201,9 +201,9 @@ func paymentPage(p paymentView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var9 string
-			templ_7745c5c3_Var9, templ_7745c5c3_Err = templ.JoinStringErrs(money(p.Amount))
+			templ_7745c5c3_Var9, templ_7745c5c3_Err = templ.JoinStringErrs(p.Money(p.Amount))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `accounts/pages_payment.templ`, Line: 41, Col: 38}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `accounts/pages_payment.templ`, Line: 41, Col: 40}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var9))
 			if templ_7745c5c3_Err != nil {

@@ -166,9 +166,9 @@ func balance(v web.View, p Purse) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var8 string
-		templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(money(p.Balance))
+		templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(v.Money(p.Balance))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `accounts/pages.templ`, Line: 30, Col: 20}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `accounts/pages.templ`, Line: 30, Col: 22}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var8))
 		if templ_7745c5c3_Err != nil {
@@ -184,9 +184,9 @@ func balance(v web.View, p Purse) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var9 string
-			templ_7745c5c3_Var9, templ_7745c5c3_Err = templ.JoinStringErrs(v.T("accounts.available", "Available", money(p.Available()), "Held", money(p.Held)))
+			templ_7745c5c3_Var9, templ_7745c5c3_Err = templ.JoinStringErrs(v.T("accounts.available", "Available", v.Money(p.Available()), "Held", v.Money(p.Held)))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `accounts/pages.templ`, Line: 33, Col: 90}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `accounts/pages.templ`, Line: 33, Col: 94}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var9))
 			if templ_7745c5c3_Err != nil {
@@ -472,7 +472,7 @@ func (p purseView) holdRows() [][]templ.Component {
 		if what == "" {
 			what = serviceText(p.View, h.Service)
 		}
-		rows[i] = []templ.Component{web.Text(what), web.Text(money(h.Amount)), web.Text(p.Day(h.ExpiresAt) + " " + p.Time(h.ExpiresAt))}
+		rows[i] = []templ.Component{web.Text(what), web.Text(p.Money(h.Amount)), web.Text(p.Day(h.ExpiresAt) + " " + p.Time(h.ExpiresAt))}
 	}
 	return rows
 }
@@ -480,7 +480,7 @@ func (p purseView) holdRows() [][]templ.Component {
 func (p purseView) otherRows() [][]templ.Component {
 	rows := make([][]templ.Component, len(p.Others))
 	for i, o := range p.Others {
-		rows[i] = []templ.Component{web.Text(o.Name), web.Text(money(o.Balance)), web.Text(money(o.Available()))}
+		rows[i] = []templ.Component{web.Text(o.Name), web.Text(p.Money(o.Balance)), web.Text(p.Money(o.Available()))}
 	}
 	return rows
 }
@@ -551,11 +551,11 @@ func statementPage(p statementView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = fact(p.T("accounts.before"), money(p.Before)).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = fact(p.T("accounts.before"), p.Money(p.Before)).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = fact(p.T("accounts.after"), money(p.After)).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = fact(p.T("accounts.after"), p.Money(p.After)).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -732,7 +732,7 @@ func lineRows(v web.View, all []StatementLine, desk bool) [][]templ.Component {
 	rows := make([][]templ.Component, len(all))
 	for i, l := range all {
 		rows[i] = []templ.Component{
-			line(v, l.Transaction, desk), web.Text(v.ShortDay(l.At) + " " + v.Time(l.At)), web.Text(change(l.Amount)), web.Text(money(l.Balance)),
+			line(v, l.Transaction, desk), web.Text(v.ShortDay(l.At) + " " + v.Time(l.At)), web.Text(change(v, l.Amount)), web.Text(v.Money(l.Balance)),
 		}
 	}
 	return rows

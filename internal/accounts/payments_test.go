@@ -152,6 +152,8 @@ func TestOddPayments(t *testing.T) {
 			}
 			s.wantPurse(t, "li-qiang", 0)
 			s.wantState(t, made.Body["id"], PaymentOdd)
+			b := s.browser(t, "zhou-jianguo")
+			b.has(b.page("/accounts/staff/payments"), "李强", "¥50.00", "商户平台")
 		})
 	}
 	t.Run("a payment of elsewhere", func(t *testing.T) {

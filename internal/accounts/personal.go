@@ -66,7 +66,7 @@ func releaseAll(ctx context.Context, tx bun.Tx, a Act, purse uuid.UUID) error {
 		}
 		after := before
 		after.State, after.EndedAt = HoldReleased, a.Now
-		if err := keep(ctx, tx, before, after, true); err != nil {
+		if err := keep(ctx, tx, before, after); err != nil {
 			return err
 		}
 	}
@@ -151,7 +151,7 @@ func (s *service) obstacle(ctx context.Context, person string) (map[string]strin
 	}
 	text := map[string]string{}
 	for lang, v := range s.words() {
-		text[string(lang)] = v.T("accounts.obstacle", "Balance", money(p.Balance+onItsWay))
+		text[string(lang)] = v.T("accounts.obstacle", "Balance", v.Money(p.Balance+onItsWay))
 	}
 	return text, nil
 }

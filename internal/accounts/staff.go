@@ -24,6 +24,7 @@ const (
 	staffReceiptsPath = staffPath + "receipts/"
 	staffDayPath      = staffPath + "day"
 	staffLedgerPath   = staffPath + "ledger"
+	staffPaymentsPath = staffPath + "payments"
 )
 
 // mountStaff mounts the staff's pages.
@@ -42,6 +43,7 @@ func (s *service) mountStaff(mux *host.Router) {
 		{identity.FrontDesk, "GET " + staffDayPath, s.dayPage},
 		{identity.Manager, "GET " + staffLedgerPath, s.ledgerPage},
 		{identity.Manager, "GET " + staffLedgerPath + ".csv", s.ledgerFile},
+		{identity.Manager, "GET " + staffPaymentsPath, s.oddPage},
 	} {
 		mux.Handle(route.pattern, s.identity.RequireDuty(route.duty, s.pages.Error, route.handle))
 	}
@@ -86,6 +88,7 @@ func (d desk) tabs() []web.Tab {
 		{identity.FrontDesk, d.T("accounts.staff.tab.counter"), staffPath},
 		{identity.FrontDesk, d.T("accounts.staff.tab.day"), staffDayPath},
 		{identity.Manager, d.T("accounts.staff.tab.ledger"), staffLedgerPath},
+		{identity.Manager, d.T("accounts.staff.tab.payments"), staffPaymentsPath},
 	} {
 		if d.Me.Has(tab.duty) {
 			tabs = append(tabs, web.Tab{Label: tab.label, Href: tab.href, Current: tab.href == d.Page})

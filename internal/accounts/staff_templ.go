@@ -403,7 +403,7 @@ func deskPage(p deskView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = web.Field(p.View, web.Input{ID: "top-up", Name: "amount", Label: p.T("accounts.staff.takenIn"), Hint: p.T("accounts.staff.topUpHint", "Min", money(MinTopUp), "Max", money(MaxTopUp), "Full", money(MaxPurse)), Value: p.TopUp.Value, Error: p.TopUp.Problem, MaxLength: 12, Required: true}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = web.Field(p.View, web.Input{ID: "top-up", Name: "amount", Label: p.T("accounts.staff.takenIn"), Hint: p.T("accounts.staff.topUpHint", "Min", p.Money(MinTopUp), "Max", p.Money(MaxTopUp), "Full", p.Money(MaxPurse)), Value: p.TopUp.Value, Error: p.TopUp.Problem, MaxLength: 12, Required: true}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -459,7 +459,7 @@ func deskPage(p deskView) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = web.Field(p.View, web.Input{ID: "payout", Name: "amount", Label: p.T("accounts.staff.givenOut"), Hint: p.T("accounts.staff.payoutHint", "Available", money(p.Available())), Value: p.Payout.Value, Error: p.Payout.Problem, MaxLength: 12, Required: true}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = web.Field(p.View, web.Input{ID: "payout", Name: "amount", Label: p.T("accounts.staff.givenOut"), Hint: p.T("accounts.staff.payoutHint", "Available", p.Money(p.Available())), Value: p.Payout.Value, Error: p.Payout.Problem, MaxLength: 12, Required: true}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -590,9 +590,9 @@ func receiptPage(p receiptView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var27 string
-			templ_7745c5c3_Var27, templ_7745c5c3_Err = templ.JoinStringErrs(money(abs(p.OnPurse())))
+			templ_7745c5c3_Var27, templ_7745c5c3_Err = templ.JoinStringErrs(p.Money(abs(p.OnPurse())))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `accounts/staff.templ`, Line: 117, Col: 47}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `accounts/staff.templ`, Line: 117, Col: 49}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var27))
 			if templ_7745c5c3_Err != nil {
@@ -893,7 +893,7 @@ func receiptPage(p receiptView) templ.Component {
 func (p receiptView) after() string {
 	for _, posting := range p.Postings {
 		if isPurse(posting.Account) {
-			return money(posting.Balance)
+			return p.Money(posting.Balance)
 		}
 	}
 	return ""
@@ -1012,9 +1012,9 @@ func dayPage(p dayView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var49 string
-			templ_7745c5c3_Var49, templ_7745c5c3_Err = templ.JoinStringErrs(money(p.Cash))
+			templ_7745c5c3_Var49, templ_7745c5c3_Err = templ.JoinStringErrs(p.Money(p.Cash))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `accounts/staff.templ`, Line: 180, Col: 35}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `accounts/staff.templ`, Line: 180, Col: 37}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var49))
 			if templ_7745c5c3_Err != nil {
@@ -1100,7 +1100,7 @@ func sumColumns(v web.View, first string) []web.Column {
 func (p dayView) sumRows(sums []DrawerSum, name func(string) string) [][]templ.Component {
 	rows := make([][]templ.Component, len(sums))
 	for i, sum := range sums {
-		rows[i] = []templ.Component{web.Text(name(sum.Name)), web.Text(strconv.Itoa(sum.Count)), web.Text(money(sum.In)), web.Text(money(sum.Out))}
+		rows[i] = []templ.Component{web.Text(name(sum.Name)), web.Text(strconv.Itoa(sum.Count)), web.Text(p.Money(sum.In)), web.Text(p.Money(sum.Out))}
 	}
 	return rows
 }
@@ -1108,7 +1108,7 @@ func (p dayView) sumRows(sums []DrawerSum, name func(string) string) [][]templ.C
 func (p dayView) cashRows() [][]templ.Component {
 	rows := make([][]templ.Component, len(p.Transactions))
 	for i, t := range p.Transactions {
-		rows[i] = []templ.Component{web.Text(p.Time(t.At)), line(p.View, t, true), web.Text(p.Names[p.Persons[t.Purse]]), web.Text(p.Names[t.Actor]), web.Text(change(t.Cash()))}
+		rows[i] = []templ.Component{web.Text(p.Time(t.At)), line(p.View, t, true), web.Text(p.Names[p.Persons[t.Purse]]), web.Text(p.Names[t.Actor]), web.Text(change(p.View, t.Cash()))}
 	}
 	return rows
 }
@@ -1207,7 +1207,7 @@ func ledgerPage(p ledgerView) templ.Component {
 						return templ_7745c5c3_Err
 					}
 				} else {
-					templ_7745c5c3_Err = web.Notice(web.Warning, p.T("accounts.staff.notZero", "Sum", money(p.Sum().After))).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = web.Notice(web.Warning, p.T("accounts.staff.notZero", "Sum", p.Money(p.Sum().After))).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -1222,9 +1222,9 @@ func ledgerPage(p ledgerView) templ.Component {
 						return templ_7745c5c3_Err
 					}
 					var templ_7745c5c3_Var55 string
-					templ_7745c5c3_Var55, templ_7745c5c3_Err = templ.JoinStringErrs(p.T("accounts.staff.nobodys", "Sum", money(p.Nobodys)))
+					templ_7745c5c3_Var55, templ_7745c5c3_Err = templ.JoinStringErrs(p.T("accounts.staff.nobodys", "Sum", p.Money(p.Nobodys)))
 					if templ_7745c5c3_Err != nil {
-						return templ.Error{Err: templ_7745c5c3_Err, FileName: `accounts/staff.templ`, Line: 245, Col: 63}
+						return templ.Error{Err: templ_7745c5c3_Err, FileName: `accounts/staff.templ`, Line: 245, Col: 65}
 					}
 					_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var55))
 					if templ_7745c5c3_Err != nil {
@@ -1262,7 +1262,7 @@ func (p ledgerView) rows() [][]templ.Component {
 	var rows [][]templ.Component
 	row := func(name string, a LedgerAccount, count string) {
 		rows = append(rows, []templ.Component{
-			web.Text(name), web.Text(money(a.Before)), web.Text(money(a.Plus)), web.Text(money(a.Minus)), web.Text(money(a.After)), web.Text(count),
+			web.Text(name), web.Text(p.Money(a.Before)), web.Text(p.Money(a.Plus)), web.Text(p.Money(a.Minus)), web.Text(p.Money(a.After)), web.Text(count),
 		})
 	}
 	for _, a := range p.Accounts {

@@ -15,6 +15,7 @@ import (
 	"github.com/linli-io/linli/api/v1alpha1"
 	"github.com/linli-io/linli/internal/audit"
 	"github.com/linli-io/linli/internal/civil"
+	"github.com/linli-io/linli/internal/database"
 )
 
 type orderRow struct {
@@ -109,6 +110,22 @@ func orderRowOf(o Order) (orderRow, error) {
 		r.Next = &next
 	}
 	return r, nil
+}
+
+// keeping keeps an order that is new or was changed.
+func (r orderRow) keeping() database.Statement {
+	return database.Statement{
+		For: "keeping the order",
+		Text: "INSERT INTO orders (id, canteen, day, meal, eater, ordered_by, payer, name, phone, payment, lines, way, home, wish, tier, total, subsidy, " +
+			"revision, next, state, money, tried_at, code, standing, created_at, updated_at, ended_at, paid_at, taken_on) " +
+			"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET " +
+			"eater = EXCLUDED.eater, ordered_by = EXCLUDED.ordered_by, payer = EXCLUDED.payer, name = EXCLUDED.name, phone = EXCLUDED.phone, " +
+			"lines = EXCLUDED.lines, way = EXCLUDED.way, home = EXCLUDED.home, wish = EXCLUDED.wish, tier = EXCLUDED.tier, total = EXCLUDED.total, " +
+			"subsidy = EXCLUDED.subsidy, revision = EXCLUDED.revision, next = EXCLUDED.next, state = EXCLUDED.state, money = EXCLUDED.money, " +
+			"tried_at = EXCLUDED.tried_at, updated_at = EXCLUDED.updated_at, ended_at = EXCLUDED.ended_at, paid_at = EXCLUDED.paid_at, taken_on = EXCLUDED.taken_on",
+		Args: []any{r.ID, r.Canteen, r.Day, r.Meal, r.Eater, r.OrderedBy, r.Payer, r.Name, r.Phone, string(r.Payment), r.Lines, string(r.Way), r.Home, r.Wish, r.Tier,
+			r.Total, r.Subsidy, r.Revision, r.Next, string(r.State), string(r.Money), r.TriedAt, r.Code, r.Standing, r.CreatedAt, r.UpdatedAt, r.EndedAt, r.PaidAt, r.TakenOn},
+	}
 }
 
 func ordersOf(rows []orderRow) ([]Order, error) {
@@ -271,8 +288,8 @@ func keep(ctx context.Context, tx bun.Tx, o Order) error {
 	if err != nil {
 		return err
 	}
-	if _, err := tx.NewUpdate().Model(&row).WherePK().Exec(ctx); err != nil {
-		return fmt.Errorf("keeping order %s: %w", o.ID, err)
+	if _, err := database.Exec(ctx, tx, row.keeping()); err != nil {
+		return fmt.Errorf("order %s: %w", o.ID, err)
 	}
 	return nil
 }

@@ -86,8 +86,11 @@ func keepKey(ctx context.Context, tx bun.Tx, person, key, digest string, result 
 	if key == "" {
 		return nil
 	}
-	known := idempotencyRow{Person: person, Key: key, Request: digest, Result: result, CreatedAt: now.Unix()}
-	_, err := tx.NewInsert().Model(&known).Exec(ctx)
+	_, err := database.Exec(ctx, tx, database.Statement{
+		For:  "noting what was done under a key",
+		Text: "INSERT INTO idempotency (person, key, request, result, created_at) VALUES (?, ?, ?, ?, ?)",
+		Args: []any{person, key, digest, result, now.Unix()},
+	})
 	return err
 }
 
@@ -101,6 +104,8 @@ func (s *Store) Place(ctx context.Context, w Wanted) (o Order, replayed bool, er
 	if err != nil {
 		return o, false, err
 	}
+	// Most of what is read is read beside the writers: on SQLite all wait for one.
+	seen, unseen := offeringIn(ctx, s.db.Reader(), w.Sitting)
 	err = s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
 		var known uuid.UUID
 		var err error
@@ -111,7 +116,14 @@ func (s *Store) Place(ctx context.Context, w Wanted) (o Order, replayed bool, er
 			o, err = orderIn(ctx, tx, known)
 			return err
 		}
-		if o, err = place(ctx, tx, w); err != nil {
+		if unseen != nil {
+			return unseen
+		}
+		now, err := seen.now(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if o, err = place(ctx, tx, w, now); err != nil {
 			return err
 		}
 		return keepKey(ctx, tx, w.OrderedBy, w.Key, digest, o.ID, w.Now)
@@ -122,26 +134,49 @@ func (s *Store) Place(ctx context.Context, w Wanted) (o Order, replayed bool, er
 	return o, replayed, err
 }
 
-func place(ctx context.Context, tx bun.Tx, w Wanted) (o Order, err error) {
-	c, err := canteenIn(ctx, tx, w.Canteen)
-	if errors.Is(err, ErrNotFound) || err == nil && c.retired {
-		return o, refuse(RuleUnknownSitting, 0, "there is no canteen %q", w.Canteen)
+// offering is what can be ordered for a sitting, and where.
+type offering struct {
+	canteen Canteen
+	menu    Menu
+}
+
+// offeringIn is what is offered at a sitting. It returns a *Refusal if the canteen takes
+// no orders.
+func offeringIn(ctx context.Context, db bun.IDB, sitting Sitting) (o offering, err error) {
+	o.canteen, err = canteenIn(ctx, db, sitting.Canteen)
+	if errors.Is(err, ErrNotFound) || err == nil && o.canteen.retired {
+		return o, refuse(RuleUnknownSitting, 0, "there is no canteen %q", sitting.Canteen)
 	}
 	if err != nil {
 		return o, err
 	}
-	m, err := menuIn(ctx, tx, w.Sitting)
+	o.menu, err = menuIn(ctx, db, sitting)
+	return o, err
+}
+
+// now is an offering that was read before as it is now: it is read again if the
+// menu was changed. How much is left is not looked at.
+func (o offering) now(ctx context.Context, tx bun.Tx) (offering, error) {
+	m := o.menu
+	same, err := tx.NewSelect().Model((*menuRow)(nil)).
+		Where("canteen = ? AND day = ? AND meal = ? AND version = ?", m.Canteen, m.Day.String(), m.Meal, m.Version).Exists(ctx)
 	if err != nil {
-		return o, err
+		return o, fmt.Errorf("looking whether a menu was changed: %w", err)
 	}
-	if refusal := Check(c, m, w.Content, w.Staff, w.Now, w.Location); refusal != nil {
+	if same {
+		return o, nil
+	}
+	return offeringIn(ctx, tx, m.Sitting)
+}
+
+// place places an order from an offering.
+func place(ctx context.Context, tx bun.Tx, w Wanted, from offering) (o Order, err error) {
+	m := from.menu
+	if refusal := Check(from.canteen, m, w.Content, w.Staff, w.Now, w.Location); refusal != nil {
 		return o, refusal
 	}
 	w.Lines = priced(m, w.Lines)
 	w.Quote = Price(w.Tiers, w.Who, w.Day, w.Lines)
-	if err := take(ctx, tx, w.Sitting, w.Lines); err != nil {
-		return o, err
-	}
 	id, err := newID()
 	if err != nil {
 		return o, err
@@ -163,7 +198,7 @@ func place(ctx context.Context, tx bun.Tx, w Wanted) (o Order, err error) {
 	if err != nil {
 		return o, err
 	}
-	_, err = tx.NewInsert().Model(&row).Exec(ctx)
+	err = take(ctx, tx, w.Sitting, w.Lines, row.keeping())
 	if err == nil && w.Staff {
 		err = audited(ctx, tx, w.Now, Name+".order", w.OrderedBy, o)
 	}
@@ -182,23 +217,28 @@ func newCode() (string, error) {
 
 // take takes portions of dishes of a sitting, or gives back those of lines with
 // less than none. It returns a *Refusal if there are not enough.
-func take(ctx context.Context, tx bun.Tx, sitting Sitting, lines []Line) error {
-	for _, l := range lines {
-		result, err := tx.NewUpdate().Model((*itemRow)(nil)).Set("taken = taken + ?", l.Portions).
-			Where("canteen = ? AND day = ? AND meal = ? AND dish = ?", sitting.Canteen, sitting.Day.String(), sitting.Meal, idOf(l.Dish)).
-			Where("taken + ? <= stock", l.Portions).Exec(ctx)
-		if err != nil {
-			return fmt.Errorf("taking portions: %w", err)
+//
+// After a refusal portions of other lines may have been taken: the transaction
+// cannot go on.
+func take(ctx context.Context, tx bun.Tx, sitting Sitting, lines []Line, more ...database.Statement) error {
+	statements := make([]database.Statement, len(lines), len(lines)+len(more))
+	for i, l := range lines {
+		statements[i] = database.Statement{
+			For:  "taking portions",
+			Text: "UPDATE items SET taken = taken + ? WHERE canteen = ? AND day = ? AND meal = ? AND dish = ? AND taken + ? <= stock",
+			Args: []any{l.Portions, sitting.Canteen, sitting.Day.String(), sitting.Meal, idOf(l.Dish), l.Portions},
 		}
-		n, err := result.RowsAffected()
-		if err != nil {
-			return err
-		}
-		if n == 1 {
+	}
+	affected, err := database.Exec(ctx, tx, append(statements, more...)...)
+	if err != nil {
+		return err
+	}
+	for i, l := range lines {
+		if affected[i] == 1 {
 			continue
 		}
 		var left int64
-		err = tx.NewSelect().Model((*itemRow)(nil)).ColumnExpr("stock - taken").
+		err := tx.NewSelect().Model((*itemRow)(nil)).ColumnExpr("stock - taken").
 			Where("canteen = ? AND day = ? AND meal = ? AND dish = ?", sitting.Canteen, sitting.Day.String(), sitting.Meal, idOf(l.Dish)).Scan(ctx, &left)
 		if err != nil {
 			return fmt.Errorf("looking how many portions are left: %w", err)

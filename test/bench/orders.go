@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -49,6 +50,7 @@ func mealOrderNumber(n int, firstDay time.Time, dishes []string) mealOrder {
 	for i := range dishesPerOrder {
 		o.dishes = append(o.dishes, dishes[(n+i)%len(dishes)])
 	}
+	slices.Sort(o.dishes) // as the product takes them, so that two do not wait for each other
 	return o
 }
 

@@ -28,5 +28,6 @@ func (f furnished) counterPages() []page {
 		{name: "counter-purse-filled", path: purse},
 		{name: "counter-day", path: staff + "day"},
 		{name: "counter-ledger", path: staff + "ledger"},
+		{name: "counter-payments", path: staff + "payments"},
 	}
 }
