@@ -19,6 +19,9 @@ func (s *Store) Serve(ctx context.Context, a Act) (Order, error) {
 			return refuse(RuleEnded, 0, "the order is %s and cannot be handed out", o.State)
 		}
 		o.State, o.EndedAt = StateServed, o.UpdatedAt
+		if o.Money == MoneyHeld {
+			o.Money = MoneyCapture // handed out before the cut-off, at which only what is still to come is taken
+		}
 		if o.Payment == PayCounter && o.Pays() == 0 && o.PaidAt.IsZero() {
 			o.PaidAt, o.Money = o.UpdatedAt, MoneySale // the subsidy is to be entered all the same
 		}

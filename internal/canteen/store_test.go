@@ -357,6 +357,23 @@ func TestAtTheCounter(t *testing.T) {
 	})
 }
 
+// TestServedEarly: what is handed out before the cut-off is paid then.
+func TestServedEarly(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w world) {
+		now := moment(t, sunday)
+		o := w.mustPlace(t, w.wanted(t, "wang", PayPurse, 1, 0))
+		must[Order](t)(w.Answered(t.Context(), o.ID, 1, true, now))
+		a := Act{Reach: Reach{Actor: "cook", Staff: true}, ID: o.ID, Now: now, Location: shanghai}
+		if o = must[Order](t)(w.Serve(t.Context(), a)); o.State != StateServed || o.Money != MoneyCapture {
+			t.Errorf("served: %+v", o)
+		}
+		must[Order](t)(w.Unserve(t.Context(), a))
+		if o = must[Order](t)(w.Cancel(t.Context(), a)); o.Money != MoneyRefund {
+			t.Errorf("cancelled after that: %+v", o)
+		}
+	})
+}
+
 // TestActions: everything that the audit has is called something.
 func TestActions(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w world) {
