@@ -279,6 +279,117 @@ func TestCookWorksThroughLunch(t *testing.T) {
 	}
 }
 
+// TestManagerTracesComplaint: a cook writes down what was delivered and what it
+// went into; a resident eats it, and says that it was bad; a manager goes from
+// the complaint to the supplier, and from there to all who had the same.
+func TestManagerTracesComplaint(t *testing.T) {
+	const (
+		supplier, supplierPhone = "湖畔生鲜批发部", "13711110009"
+		ingredient, lot         = "冷鲜猪肉", "批次20261123A"
+		complaint               = "肉有点酸味"
+	)
+	base, lunch := county.url("zhanqian"), lunchIn(1) // what goes in can be written the day before
+	today := time.Now().In(shanghai)
+
+	kitchen := browser(t)
+	kitchen.enter(cook)
+	safety := base + "/canteen/staff/safety/"
+	kitchen.visit(safety)
+	kitchen.sees("食品安全")
+	kitchen.looksRight("safety")
+	kitchen.visit(safety + "suppliers/new")
+	kitchen.fill("name", supplier)
+	kitchen.fill("licence", "JY13708270001234")
+	kitchen.fill("phone", supplierPhone)
+	kitchen.clickAt(`//main//form[@method="post"]//button`)
+	kitchen.sees(supplier)
+	kitchen.visit(safety + "batches/new")
+	kitchen.fill("ingredient", ingredient)
+	kitchen.do(chromedp.SetValue(`#supplier`, kitchen.option("supplier", supplier)))
+	kitchen.fill("quantity", "20千克")
+	kitchen.fill("lot", lot)
+	kitchen.fill("boughtOn", today.Format(time.DateOnly))
+	kitchen.fill("expiresOn", today.AddDate(0, 0, 5).Format(time.DateOnly))
+	kitchen.looksRight("batch")
+	kitchen.clickAt(`//main//form[@method="post"]//button`)
+	kitchen.sees(ingredient)
+	kitchen.visit(safety + "meals/" + lunch.path())
+	const firstDish = `(//main//form[contains(@action, "/uses")]//details)[1]`
+	if _, err := chromedp.Run(kitchen.ctx, chromedp.Evaluate[any](`document.querySelectorAll('main details').forEach(d => { d.open = true }); null`)); err != nil {
+		t.Fatal(err)
+	}
+	kitchen.do(chromedp.Click(firstDish+fmt.Sprintf(`//label[contains(., %q)]`, ingredient), chromedp.NodeVisible))
+	kitchen.looksRight("uses")
+	kitchen.click("保存用料")
+	kitchen.sees(ingredient)
+
+	// The first dish of the meal is what is eaten.
+	var menus struct {
+		Menus []struct {
+			Meal  string
+			Items []struct{ Dish struct{ ID, Name string } }
+		}
+	}
+	call(t, "GET", base+"/canteen/api/v1/menus/"+lunch.date, "", nil, &menus)
+	dish := menus.Menus[0].Items[0].Dish
+	var made struct{ ID string }
+	if res := call(t, "POST", base+"/canteen/api/v1/orders", county.token(t, "zhanqian", eldest), map[string]any{
+		"canteen": lunch.canteen, "date": lunch.date, "meal": lunch.meal, "way": "EatIn", "payment": "Counter",
+		"lines": []any{map[string]any{"dish": dish.ID, "portions": 1}},
+	}, &made); res.StatusCode != http.StatusCreated {
+		t.Fatalf("ordering: %s", res.Status)
+	}
+	kitchen.visit(base + "/canteen/staff/orders/" + made.ID)
+	kitchen.clickAt(`//main//button[starts-with(normalize-space(.), "出餐")]`)
+	kitchen.sees("已出餐")
+
+	p := elderly(t, eldest)
+	p.visit(base + "/canteen/orders/" + made.ID)
+	p.click("评一评")
+	p.choose("stars-"+dish.ID, "很差")
+	p.fill("line-"+dish.ID, complaint)
+	p.looksRight("rate")
+	p.click("提交评价")
+	p.sees("谢谢，评价已收到")
+
+	desk := browser(t)
+	desk.enter(manager)
+	desk.width(1280)
+	desk.visit(base + "/canteen/staff/feedback")
+	desk.sees(complaint)
+	desk.accessible("complaints", 360, 1280)
+	desk.clickAt(fmt.Sprintf(`//main//li[contains(., %q)]//a[contains(@href, "/safety/trace?")]`, complaint))
+	desk.sees(dish.Name)
+	desk.sees(ingredient)
+	desk.sees(supplier)
+	desk.accessible("from-complaint", 360, 1280)
+	desk.click(ingredient)
+	desk.sees(supplier)
+	desk.sees("137 1111 0009")
+	desk.sees(lot)
+	desk.sees(dish.Name)
+	desk.sees("赵长顺")
+	desk.accessible("from-batch", 360, 1280)
+
+	kitchen.visit(desk.location())
+	kitchen.sees(supplier)
+	kitchen.seesNot("赵长顺") // whom to call is for a manager
+}
+
+// option is the value of the option of a select that says the words.
+func (p *person) option(id, words string) string {
+	p.Helper()
+	value, err := chromedp.Run(p.ctx, chromedp.Evaluate[string](fmt.Sprintf(
+		`[...document.querySelectorAll('#' + %q + ' option')].find(o => o.textContent.includes(%q))?.value ?? ''`, id, words)))
+	if err != nil {
+		p.Fatal(err)
+	}
+	if value == "" {
+		p.Fatalf("%s has no option that says %s", id, words)
+	}
+	return value
+}
+
 // TestMenuForTheDoor: a day's menu, with two meals, is printed on one sheet of
 // A4 in both languages.
 func TestMenuForTheDoor(t *testing.T) {
