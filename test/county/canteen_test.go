@@ -287,6 +287,7 @@ func TestManagerTracesComplaint(t *testing.T) {
 		supplier, supplierPhone = "湖畔生鲜批发部", "13711110009"
 		ingredient, lot         = "冷鲜猪肉", "批次20261123A"
 		complaint               = "肉有点酸味"
+		young                   = "chen-yutong" // who has ordered nothing yet
 	)
 	base, lunch := county.url("zhanqian"), lunchIn(1) // what goes in can be written the day before
 	today := time.Now().In(shanghai)
@@ -333,7 +334,7 @@ func TestManagerTracesComplaint(t *testing.T) {
 	call(t, "GET", base+"/canteen/api/v1/menus/"+lunch.date, "", nil, &menus)
 	dish := menus.Menus[0].Items[0].Dish
 	var made struct{ ID string }
-	if res := call(t, "POST", base+"/canteen/api/v1/orders", county.token(t, "zhanqian", eldest), map[string]any{
+	if res := call(t, "POST", base+"/canteen/api/v1/orders", county.token(t, "zhanqian", young), map[string]any{
 		"canteen": lunch.canteen, "date": lunch.date, "meal": lunch.meal, "way": "EatIn", "payment": "Counter",
 		"lines": []any{map[string]any{"dish": dish.ID, "portions": 1}},
 	}, &made); res.StatusCode != http.StatusCreated {
@@ -343,7 +344,7 @@ func TestManagerTracesComplaint(t *testing.T) {
 	kitchen.clickAt(`//main//button[starts-with(normalize-space(.), "出餐")]`)
 	kitchen.sees("已出餐")
 
-	p := elderly(t, eldest)
+	p := elderly(t, young)
 	p.visit(base + "/canteen/orders/" + made.ID)
 	p.click("评一评")
 	p.choose("stars-"+dish.ID, "很差")
@@ -368,12 +369,12 @@ func TestManagerTracesComplaint(t *testing.T) {
 	desk.sees("137 1111 0009")
 	desk.sees(lot)
 	desk.sees(dish.Name)
-	desk.sees("赵长顺")
+	desk.sees("陈雨桐")
 	desk.accessible("from-batch", 360, 1280)
 
 	kitchen.visit(desk.location())
 	kitchen.sees(supplier)
-	kitchen.seesNot("赵长顺") // whom to call is for a manager
+	kitchen.seesNot("陈雨桐") // whom to call is for a manager
 }
 
 // option is the value of the option of a select that says the words.
