@@ -62,7 +62,7 @@ func (s *service) safetyOperations(a *host.API) {
 	}, host.ByID()...), answer(s, s.traceDishByAPI))
 }
 
-type apiSupplierBody struct {
+type APISupplierContent struct {
 	Name    string `json:"name" minLength:"1" maxLength:"60"`
 	Contact string `json:"contact,omitempty" maxLength:"30"`
 	Phone   string `json:"phone,omitempty" maxLength:"20"`
@@ -71,12 +71,12 @@ type apiSupplierBody struct {
 
 type apiSupplier struct {
 	ID string `json:"id" format:"uuid"`
-	apiSupplierBody
+	APISupplierContent
 	Retired bool `json:"retired" doc:"Nothing more is bought there."`
 }
 
 func apiSupplierOf(p Supplier) apiSupplier {
-	return apiSupplier{p.ID.String(), apiSupplierBody{p.Name, p.Contact, p.Phone, p.Licence}, p.Retired}
+	return apiSupplier{p.ID.String(), APISupplierContent{p.Name, p.Contact, p.Phone, p.Licence}, p.Retired}
 }
 
 type suppliersOutput struct {
@@ -100,7 +100,7 @@ func (s *service) listSuppliers(ctx context.Context, _ *struct{}) (*suppliersOut
 
 type supplierOutput struct{ Body apiSupplier }
 
-func (s *service) createSupplier(ctx context.Context, in *struct{ Body apiSupplierBody }) (*supplierOutput, error) {
+func (s *service) createSupplier(ctx context.Context, in *struct{ Body APISupplierContent }) (*supplierOutput, error) {
 	id, err := newID()
 	if err != nil {
 		return nil, err
@@ -126,7 +126,7 @@ func wrongFields(wrong []DishMistake) error {
 	return huma.Error422UnprocessableEntity("validation failed", details...)
 }
 
-type apiBatchBody struct {
+type APIBatchContent struct {
 	Ingredient string `json:"ingredient" minLength:"1" maxLength:"40"`
 	Supplier   string `json:"supplier" maxLength:"64" doc:"The supplier's ID."`
 	Lot        string `json:"lot,omitempty" maxLength:"40"`
@@ -138,13 +138,13 @@ type apiBatchBody struct {
 
 type apiBatch struct {
 	ID string `json:"id" format:"uuid"`
-	apiBatchBody
+	APIBatchContent
 	End    BatchEnd `json:"end,omitempty" enum:"UsedUp,Discarded" doc:"What became of it; left out while it is in use."`
 	Reason string   `json:"reason,omitempty"`
 }
 
 func apiBatchOf(b Batch) apiBatch {
-	out := apiBatch{ID: b.ID.String(), End: b.End, Reason: b.Reason, apiBatchBody: apiBatchBody{
+	out := apiBatch{ID: b.ID.String(), End: b.End, Reason: b.Reason, APIBatchContent: APIBatchContent{
 		Ingredient: b.Ingredient, Supplier: b.Supplier.String(), Lot: b.Lot, Quantity: b.Quantity, BoughtOn: b.BoughtOn.String(), Note: b.Note,
 	}}
 	if (b.ExpiresOn != civil.Date{}) {
@@ -185,7 +185,7 @@ func apiBatchesOf(batches []Batch) []apiBatch {
 
 type batchOutput struct{ Body apiBatch }
 
-func (s *service) takeInBatch(ctx context.Context, in *struct{ Body apiBatchBody }) (*batchOutput, error) {
+func (s *service) takeInBatch(ctx context.Context, in *struct{ Body APIBatchContent }) (*batchOutput, error) {
 	id, err := newID()
 	if err != nil {
 		return nil, err

@@ -162,6 +162,13 @@ const (
 func TestPlants(t *testing.T) {
 	base, provider := county.url("zhanqian"), county.url("id")
 	own, desk := "Bearer "+county.token(t, "zhanqian", resident), "Bearer "+county.token(t, "zhanqian", manager)
+	kitchen := "Bearer " + county.token(t, "zhanqian", cook)
+	staffOf := func(path string) string {
+		if strings.HasPrefix(path, "/canteen/") {
+			return kitchen
+		}
+		return desk
+	}
 	page := func(token string) []string { return []string{"Accept", "text/html", "Authorization", token} }
 
 	// Addresses: searches, and paths that there are not or are somebody's.
@@ -176,8 +183,17 @@ func TestPlants(t *testing.T) {
 		"/identity/callback?state={}&error={}&error_description={}", "/identity/callback?state={}&code={}",
 		"/booking/api/v1/venues/study-room/availability?date={}", "/booking/api/v1/bookings?from={}", "/residents/api/v1/people?query={}",
 		"/booking/api/v1/staff/people?query={}", "/residents/api/v1/audit?from={}",
+		"/canteen/{}", "/canteen/?date={}", "/canteen/week?from={}", "/canteen/door?canteen={}&date={}", "/canteen/order?canteen={}&date={}&meal={}&for={}",
+		"/canteen/orders/{}", "/canteen/orders/{}/rate", "/canteen/standing/{}", "/canteen/standing/new?for={}", "/canteen/suggestions?after={}", "/canteen/photos/{}",
+		"/canteen/staff/meals/{}/{}/{}?q={}", "/canteen/staff/orders/{}", "/canteen/staff/order?canteen={}&date={}&meal={}&q={}", "/canteen/staff/dishes/{}",
+		"/canteen/staff/feedback?dish={}", "/canteen/staff/safety/batches/?q={}", "/canteen/staff/safety/trace?date={}&q={}", "/canteen/staff/safety/trace?text={}",
+		"/canteen/staff/safety/trace?order={}", "/canteen/staff/standing?q={}", "/canteen/internal/personal/v1/people/{}", "/canteen/sharing/v1/datasets?{}",
+		"/canteen/api/v1/menus/{}", "/canteen/api/v1/orders/{}", "/canteen/api/v1/standing-orders/{}", "/canteen/api/v1/{}",
+		"/accounts/{}", "/accounts/statement?month={}", "/accounts/top-up/{}", "/accounts/staff/?query={}", "/accounts/staff/purses/{}", "/accounts/staff/receipts/{}",
+		"/accounts/staff/ledger?month={}", "/accounts/staff/day?date={}", "/accounts/api/v1/payments/{}", "/accounts/api/v1/statement?month={}",
+		"/accounts/api/v1/staff/purses/{}", "/accounts/api/v1/staff/day?date={}", "/accounts/internal/v1/people/{}", "/accounts/internal/v1/holds/{}",
 	} {
-		for _, token := range []string{own, desk} {
+		for _, token := range []string{own, staffOf(path)} {
 			for _, accept := range []string{"text/html", jsonType} {
 				p := planted("GET " + path)
 				for _, text := range []string{p.name, p.phone, p.id} {
@@ -225,6 +241,11 @@ func TestPlants(t *testing.T) {
 		{"POST", "/residents/api/v1/people"}, {"POST", "/residents/api/v1/acting"}, {"POST", "/residents/api/v1/join"}, {"POST", "/residents/api/v1/invitations/accept"},
 		{"PUT", "/residents/api/v1/me/consents/{}"}, {"POST", "/residents/api/v1/requests/{}/grant"}, {"PUT", "/residents/api/v1/people/{}/duties"},
 		{"PUT", "/messages/api/v1/preferences"}, {"POST", "/residents/api/v1/imports?filename={}"}, {"POST", "/residents/api/v1/imports/{}/confirm"},
+		{"POST", "/canteen/api/v1/orders"}, {"PUT", "/canteen/api/v1/orders/{}"}, {"DELETE", "/canteen/api/v1/orders/{}"}, {"POST", "/canteen/api/v1/standing-orders"},
+		{"POST", "/canteen/api/v1/suggestions"}, {"POST", "/canteen/api/v1/staff/orders"}, {"POST", "/canteen/api/v1/staff/dishes"},
+		{"PUT", "/canteen/api/v1/staff/menus/{}/{}/{}"}, {"POST", "/canteen/api/v1/staff/photos"}, {"POST", "/accounts/api/v1/payments"},
+		{"POST", "/accounts/api/v1/staff/top-ups"}, {"POST", "/accounts/api/v1/staff/payouts"}, {"POST", "/accounts/api/v1/staff/reversals"},
+		{"POST", "/accounts/api/v1/wechat-pay/notifications"}, {"PUT", "/accounts/internal/v1/holds/{}"}, {"POST", "/accounts/internal/v1/sales/{}"},
 	} {
 		for _, shape := range []string{
 			`{"venue":"{name}","start":"{phone}","end":"{id}","note":"{all}","name":"","phone":"{id}","bornOn":"{phone}","person":"{name}","code":"{id}","scopes":["{name}"],"duties":["{phone}"],"actor":"{id}"}`,
@@ -232,7 +253,7 @@ func TestPlants(t *testing.T) {
 		} {
 			p := planted(call.method + " " + call.path + " with " + shape)
 			fill := strings.NewReplacer("{name}", p.name, "{phone}", p.phone, "{id}", p.id, "{all}", p.all())
-			for _, token := range []string{own, desk} {
+			for _, token := range []string{own, staffOf(call.path)} {
 				sow(t, p, request(t, call.method, base+strings.ReplaceAll(call.path, "{}", url.PathEscape(p.name+p.id)), fill.Replace(shape), "Content-Type", jsonType, "Authorization", token))
 			}
 		}
@@ -257,6 +278,8 @@ func TestPlants(t *testing.T) {
 	}
 	sow(t, p, request(t, "POST", base+"/booking/api/v1/staff/bookings/"+made.ID+"/cancel", `{"reason":"`+p.all()+`"}`, "Content-Type", jsonType, "Authorization", desk))
 
+	sowInCanteen(t, base, kitchen, desk)
+
 	// Forms that are refused, and some that are taken.
 	for _, form := range []struct{ path, token string }{
 		{"/residents/join", own}, {"/residents/join/ask", own}, {"/residents/invitation", own}, {"/residents/correct", own}, {"/residents/acting/ask", own},
@@ -265,12 +288,17 @@ func TestPlants(t *testing.T) {
 		{"/residents/staff/new", desk}, {"/residents/staff/people/{}/edit", desk}, {"/residents/staff/papers", desk}, {"/residents/staff/import", desk}, {"/residents/staff/duties", desk},
 		{"/residents/staff/requests", desk}, {"/residents/staff/requests/{}/refuse", desk}, {"/booking/staff/book", desk}, {"/booking/staff/closures/new", desk}, {"/booking/staff/venues/new", desk},
 		{"/messages/calls", desk}, {"/messages/calls/{}", desk},
+		{"/canteen/order", own}, {"/canteen/orders/{}/change", own}, {"/canteen/orders/{}/rate", own}, {"/canteen/standing/new", own}, {"/canteen/suggestions", own},
+		{"/accounts/top-up", own}, {"/canteen/staff/order", kitchen}, {"/canteen/staff/orders/{}/serve", kitchen}, {"/canteen/staff/dishes/new", kitchen},
+		{"/canteen/staff/photos", kitchen}, {"/canteen/staff/safety/suppliers/new", kitchen}, {"/canteen/staff/safety/batches/new", kitchen},
+		{"/canteen/staff/canteens/new", desk}, {"/canteen/staff/categories/low-income/add", desk}, {"/accounts/staff/purses/{}/top-up", desk}, {"/accounts/staff/purses/{}/payout", desk}, {"/accounts/staff/receipts/{}/reverse", desk},
 	} {
 		p := planted("the form " + form.path)
 		values := url.Values{
 			"name": {p.name}, "phone": {p.id}, "bornOn": {p.phone + "-" + p.id}, "note": {strings.Repeat(p.all(), 30)}, "code": {p.id}, "start": {p.phone}, "for": {p.name},
 			"key": {p.name}, "reason": {p.all()}, "person": {p.id}, "estate": {p.name}, "return": {"/" + p.phone}, "until": {p.phone}, "venue": {p.name}, "purpose": {p.name},
-			"building": {p.all()}, "language": {p.name}, "way": {p.phone}, "mode": {p.phone}, "pick": {p.id}, "displayName": {p.all()},
+			"building": {p.all()}, "wish": {p.all() + p.all() + p.all()}, "guest": {p.name + p.id}, "amount": {p.phone}, "canteen": {p.name}, "date": {p.phone}, "meal": {p.id},
+			"text": {strings.Repeat(p.all(), 9)}, "title": {p.all()}, "contact": {p.all()}, "licence": {p.all() + p.all()}, "ingredient": {p.all() + p.all()}, "lot": {p.all()}, "language": {p.name}, "way": {p.phone}, "mode": {p.phone}, "pick": {p.id}, "displayName": {p.all()},
 		}
 		address := base + strings.ReplaceAll(form.path, "{}", url.PathEscape(p.name))
 		sow(t, p, request(t, "POST", address, values.Encode(), append(page(form.token), "Content-Type", formType)...))
@@ -307,6 +335,47 @@ func TestPlants(t *testing.T) {
 	}
 	sowAtProvider(t, base, provider)
 	unrepeated(t)
+}
+
+// sowInCanteen puts made-up people into what is taken: what somebody wishes of
+// the kitchen, who walks in, a delivery's supplier, and the names of photos.
+func sowInCanteen(t *testing.T, base, kitchen, desk string) {
+	t.Helper()
+	lunch := lunchIn(6)
+	var menus struct {
+		Menus []struct {
+			Items []struct{ Dish struct{ ID string } }
+		}
+	}
+	call(t, "GET", base+"/canteen/api/v1/menus/"+lunch.date, "", nil, &menus)
+	p := planted("an order's wish, somebody who walks in, and a supplier")
+	lines := fmt.Sprintf(`"canteen":%q,"date":%q,"meal":%q,"lines":[{"dish":%q,"portions":1}],"way":"EatIn","payment":"Counter"`,
+		lunch.canteen, lunch.date, lunch.meal, menus.Menus[0].Items[0].Dish.ID)
+	post := func(path, token, body string) {
+		t.Helper()
+		answer, text := sow(t, p, request(t, "POST", base+path, body, "Content-Type", jsonType, "Authorization", token, "Idempotency-Key", p.name+p.phone))
+		if answer.StatusCode >= 300 {
+			t.Errorf("%s: %s: %s", path, answer.Status, text)
+		}
+	}
+	post("/canteen/api/v1/orders", "Bearer "+county.token(t, "zhanqian", resident), `{`+lines+`,"wish":"`+p.all()+`"}`)
+	post("/canteen/api/v1/staff/orders", kitchen, `{`+lines+`,"name":"`+p.name+`","wish":"`+p.all()+`"}`)
+	post("/canteen/api/v1/staff/suppliers", kitchen, `{"name":"`+p.name+`","contact":"`+p.name+`","phone":"`+p.phone+`"}`)
+	var body bytes.Buffer
+	w := multipart.NewWriter(&body)
+	part, err := w.CreateFormFile("photo", p.name+p.phone+".jpg")
+	if err == nil {
+		_, err = io.WriteString(part, p.all())
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, token := range []string{kitchen, desk} {
+		sow(t, p, request(t, "POST", base+"/canteen/staff/photos", body.String(), "Accept", "text/html", "Authorization", token, "Content-Type", w.FormDataContentType()))
+	}
 }
 
 // sowAtProvider puts made-up people where they sign in.

@@ -4,6 +4,9 @@ package openapi
 
 import (
 	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io"
 	"net/http"
 	"os"
@@ -45,6 +48,38 @@ func TestServices(t *testing.T) {
 	slices.Sort(listed)
 	if !slices.Equal(rooms, listed) {
 		t.Errorf("the rooms %v have an api.go; the documents of %v are checked", rooms, listed)
+	}
+}
+
+// TestEmbedding: huma passes over what is embedded by a type that is not
+// exported: such fields are neither documented nor read, though they are
+// written.
+func TestEmbedding(t *testing.T) {
+	found, err := filepath.Glob("../../internal/*/api*.go")
+	if err != nil || len(found) == 0 {
+		t.Fatalf("%d files of APIs: %v", len(found), err)
+	}
+	for _, path := range found {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		files := token.NewFileSet()
+		file, err := parser.ParseFile(files, path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			s, ok := n.(*ast.StructType)
+			if !ok {
+				return true
+			}
+			for _, f := range s.Fields.List {
+				if name, ok := f.Type.(*ast.Ident); ok && len(f.Names) == 0 && !name.IsExported() {
+					t.Errorf("%s: %s is embedded and not exported; huma passes over its fields", files.Position(f.Pos()), name.Name)
+				}
+			}
+			return true
+		})
 	}
 }
 
