@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/linli-io/linli/api/v1alpha1"
 	"github.com/linli-io/linli/internal/identity"
 )
 
@@ -78,6 +79,14 @@ func (o Options) all() []Service {
 		all = append(all, p.Service)
 	}
 	return all
+}
+
+// unreached are the services that a community has on and that are not among all.
+func (o Options) unreached(spec v1alpha1.CommunitySpec) []string {
+	all := o.all()
+	return slices.DeleteFunc(v1alpha1.ServicesOn(&spec), func(name string) bool {
+		return slices.ContainsFunc(all, func(s Service) bool { return s.Name == name })
+	})
 }
 
 // callerOf is the service in whose name, and the person on whose behalf, a

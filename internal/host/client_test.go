@@ -346,10 +346,15 @@ func TestPeersAreServicesOfTheCommunity(t *testing.T) {
 		Name: "other", Migrations: fstest.MapFS{}, Actions: map[string]string{"other.look": "other.action.look"},
 	}}
 	var runtime *host.Runtime
-	hosttest.Start(t, hosttest.Options{Peers: []host.Peer{other, peer(t, "plain", "http://127.0.0.1:1")}, Services: []host.Service{service(func(rt *host.Runtime) {
+	var log bytes.Buffer
+	hosttest.Start(t, hosttest.Options{Log: &log, Peers: []host.Peer{other, peer(t, "residents", "http://127.0.0.1:1")}, Services: []host.Service{service(func(rt *host.Runtime) {
 		runtime = rt
 		rt.Personal(host.Personal{})
 	})}})
+	// Whom nobody named is not asked, and that is said.
+	if !strings.Contains(log.String(), `services="portal messages"`) {
+		t.Errorf("it is not said which services are not reached: %s", log.String())
+	}
 	if got := runtime.PersonalServices(); !slices.Equal(got, []string{"other", "probe"}) {
 		t.Errorf("personal data is kept by %v", got)
 	}
