@@ -32,7 +32,7 @@ func (l *looks) at(address string) {
 var getRoute = regexp.MustCompile("^\\| `(GET [^`]+)` \\| ([^|]+) \\|$")
 
 // noPage are routes that answer with something else than a page.
-var noPage = regexp.MustCompile(`/api/|/static/|/card$|/photos/|\.(txt|ico|ics|csv|xlsx|json)$|\{file\}$|/staff/papers/|` +
+var noPage = regexp.MustCompile(`/(?:api|sharing)/|/static/|/card$|/photos/|\.(txt|ico|ics|csv|xlsx|json)$|\{file\}$|/staff/papers/|` +
 	`^GET /identity/(sign-in|callback)$|^GET /residents/staff/\{\$\}$`) // the last ones lead elsewhere
 
 // all fails for every page of the table of routes that was not looked at, of

@@ -197,7 +197,7 @@ func TestElderOrders(t *testing.T) {
 // name, takes money, hands out, takes a wrong tick back, and serves somebody
 // who walks in.
 func TestCookWorksThroughLunch(t *testing.T) {
-	base, lunch := county.url("zhanqian"), lunchIn(4)
+	base, lunch := county.url("zhanqian"), lunchIn(8)
 	order := func(account, way, wish string, portions int) (code string) {
 		t.Helper()
 		var menus struct {

@@ -341,7 +341,7 @@ func TestPlants(t *testing.T) {
 // the kitchen, who walks in, a delivery's supplier, and the names of photos.
 func sowInCanteen(t *testing.T, base, kitchen, desk string) {
 	t.Helper()
-	lunch := lunchIn(6)
+	lunch := lunchIn(9)
 	var menus struct {
 		Menus []struct {
 			Items []struct{ Dish struct{ ID string } }
