@@ -348,7 +348,7 @@ func sowInCanteen(t *testing.T, base, kitchen, desk string) {
 		}
 	}
 	call(t, "GET", base+"/canteen/api/v1/menus/"+lunch.date, "", nil, &menus)
-	p := planted("an order's wish, somebody who walks in, and a supplier")
+	p := planted("an order's wish, somebody who walks in, and whom one calls at a supplier")
 	lines := fmt.Sprintf(`"canteen":%q,"date":%q,"meal":%q,"lines":[{"dish":%q,"portions":1}],"way":"EatIn","payment":"Counter"`,
 		lunch.canteen, lunch.date, lunch.meal, menus.Menus[0].Items[0].Dish.ID)
 	post := func(path, token, body string) {
@@ -360,7 +360,7 @@ func sowInCanteen(t *testing.T, base, kitchen, desk string) {
 	}
 	post("/canteen/api/v1/orders", "Bearer "+county.token(t, "zhanqian", resident), `{`+lines+`,"wish":"`+p.all()+`"}`)
 	post("/canteen/api/v1/staff/orders", kitchen, `{`+lines+`,"name":"`+p.name+`","wish":"`+p.all()+`"}`)
-	post("/canteen/api/v1/staff/suppliers", kitchen, `{"name":"`+p.name+`","contact":"`+p.name+`","phone":"`+p.phone+`"}`)
+	post("/canteen/api/v1/staff/suppliers", kitchen, `{"name":"顺达粮油店","contact":"`+p.name+`","phone":"`+p.phone+`"}`)
 	var body bytes.Buffer
 	w := multipart.NewWriter(&body)
 	part, err := w.CreateFormFile("photo", p.name+p.phone+".jpg")
