@@ -148,7 +148,7 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 	o.Log.Info("serving", "address", h.publicListener.Addr().String(), "metrics", h.metricsListener.Addr().String(),
 		"community", h.config.Current().Community.Name, "version", telemetry.Version())
 	if unreached := o.unreached(h.config.Current().Community.Spec); len(unreached) > 0 {
-		o.Log.Warn("services of the community are neither run here nor known as peers: what they keep about people is not exported and not erased from here; name each with --peer",
+		o.Log.Warn("services of the community are neither run here nor known as peers: personal data that they keep is neither exported nor erased from here; name each with --peer",
 			"services", strings.Join(unreached, " "))
 	}
 	return h, nil
