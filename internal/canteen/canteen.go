@@ -72,6 +72,15 @@ func (c Canteen) Meal(name string) (v1alpha1.Meal, bool) {
 	return c.Meals[i], true
 }
 
+// mealName is what residents call a meal; its own name if it is not served any
+// more.
+func (c Canteen) mealName(name string) string {
+	if m, ok := c.Meal(name); ok {
+		return m.DisplayName
+	}
+	return name
+}
+
 // Serves reports whether a meal is served on a day as the canteen's week and
 // closed days have it.
 func (c Canteen) Serves(m v1alpha1.Meal, day civil.Date) bool {

@@ -214,10 +214,7 @@ func mealName(ctx context.Context, db bun.IDB, sitting Sitting) (string, error) 
 	if errors.Is(err, ErrNotFound) { // none of its name was ever there
 		return sitting.Meal, nil
 	}
-	if m, ok := c.Meal(sitting.Meal); ok && err == nil {
-		return m.DisplayName, nil
-	}
-	return sitting.Meal, err
+	return c.mealName(sitting.Meal), err
 }
 
 // closedDatesOf reads days as they are typed, one a line or with commas; wrong

@@ -196,6 +196,16 @@ func (d desk) tabs() []web.Tab {
 	return tabs
 }
 
+// seenVersion is the version that a form was made of; what is none was changed
+// meanwhile.
+func seenVersion(form url.Values) int {
+	version, err := strconv.Atoi(form.Get("version"))
+	if err != nil {
+		return -1
+	}
+	return version
+}
+
 // withDone is an address that says what was just done.
 func withDone(path, done string) string {
 	separator := "?"

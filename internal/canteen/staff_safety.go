@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -77,19 +76,6 @@ func safetyMealURL(s Sitting) string { return safetyMealsPath + s.path() }
 func checksURL(canteen string, day civil.Date) string {
 	return safetyCheckPath + url.PathEscape(canteen) + "/" + day.String()
 }
-
-// seenVersion is the version that a form was made of; what is none was changed
-// meanwhile.
-func seenVersion(form url.Values) int {
-	version, err := strconv.Atoi(form.Get("version"))
-	if err != nil {
-		return -1
-	}
-	return version
-}
-
-// whenText is a moment with its day, such as 11月23日 12:00.
-func whenText(v web.View, t time.Time) string { return v.ShortDay(t) + " " + v.Time(t) }
 
 // staffNames are the names of staff, by ID; who is not known any more has none.
 type staffNames map[string]string

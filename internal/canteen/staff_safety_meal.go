@@ -440,11 +440,7 @@ func (s *service) samplesView(r *http.Request) (v samplesView, err error) {
 
 func (v samplesView) mealOf(s Sitting) string {
 	c := v.Canteens[s.Canteen]
-	meal, ok := c.Meal(s.Meal)
-	name := s.Meal
-	if ok {
-		name = meal.DisplayName
-	}
+	name := c.mealName(s.Meal)
 	if len(v.Canteens) > 1 {
 		name = c.DisplayName + " " + name
 	}

@@ -269,11 +269,7 @@ func (s *service) traceNames(ctx context.Context, v *traceView) (err error) {
 // mealOf names a meal with its day.
 func (v traceView) mealOf(s Sitting) string {
 	c := v.Canteens[s.Canteen]
-	name := s.Meal
-	if meal, ok := c.Meal(s.Meal); ok {
-		name = meal.DisplayName
-	}
-	return v.T("canteen.safety.mealOf", "Day", v.Date(noon(v.View, s.Day)), "Canteen", c.DisplayName, "Meal", name)
+	return v.T("canteen.safety.mealOf", "Day", v.Date(noon(v.View, s.Day)), "Canteen", c.DisplayName, "Meal", c.mealName(s.Meal))
 }
 
 // dishOf names a dish.

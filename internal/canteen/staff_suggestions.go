@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strconv"
 
 	"github.com/google/uuid"
 
@@ -71,7 +70,7 @@ func (s *service) answerFromPage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v.State, v.Text = r.PostForm.Get("state"), oneLine(r.PostForm.Get("answer"))
-	v.Version, _ = strconv.Atoi(r.PostForm.Get("version")) // what is no version was answered meanwhile
+	v.Version = seenVersion(r.PostForm)
 	if !slices.Contains(answers, SuggestionState(v.State)) {
 		v.Mistakes["state"] = v.T("canteen.suggestion.wrong.state")
 		s.pages.Render(w, r, http.StatusUnprocessableEntity, answerPage(v))

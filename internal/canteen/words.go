@@ -62,13 +62,16 @@ func noon(v web.View, day civil.Date) time.Time { return day.Noon(v.Location) }
 // servedText is when a meal is served, such as 11:00–12:30.
 func servedText(v web.View, t Times) string { return v.Time(t.From) + "–" + v.Time(t.To) }
 
+// whenText is a moment with its day, such as 11月23日 12:00.
+func whenText(v web.View, t time.Time) string { return v.ShortDay(t) + " " + v.Time(t) }
+
 // untilText is until when a meal can be ordered, as short as the day on which
 // it is read allows.
 func untilText(v web.View, cutOff, now time.Time) string {
 	if v.Date(cutOff) == v.Date(now) {
 		return v.T("canteen.todayAt", "Time", v.Time(cutOff))
 	}
-	return v.ShortDay(cutOff) + " " + v.Time(cutOff)
+	return whenText(v, cutOff)
 }
 
 func wayText(v web.View, way v1alpha1.Way) string { return v.T("canteen.way." + string(way)) }
@@ -126,7 +129,7 @@ func refusalText(v web.View, r *Refusal, dish string) string {
 		return v.T("canteen.refused.portions", "Limit", r.Limit)
 	case RuleCutOff:
 		at := time.Unix(r.Limit, 0)
-		return v.T("canteen.refused.cutOff", "Time", v.ShortDay(at)+" "+v.Time(at))
+		return v.T("canteen.refused.cutOff", "Time", whenText(v, at))
 	case RuleNothing:
 		return v.T("canteen.refused.nothing")
 	case RuleUnknownDish, RuleDuplicate:
