@@ -46,7 +46,7 @@ func (s *service) kitchenOperations(a *host.API) {
 		name, summary string
 		do            func(ctx context.Context, a Act) (Order, error)
 	}{
-		{"serve", "Tick an order off", s.store.Serve},
+		{"serve", "Tick an order off", s.serve},
 		{"unserve", "Take back that an order was ticked off", s.store.Unserve},
 		{"pay", "Note that an order was paid at the counter", s.pay},
 		{"cancel", "Cancel somebody's order", s.cancel},

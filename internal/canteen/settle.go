@@ -73,6 +73,16 @@ func (s *service) pay(ctx context.Context, a Act) (Order, error) {
 	return s.quietly(ctx, o), nil
 }
 
+// serve ticks an order off, and takes its money if it was handed out before
+// the cut-off, at which only what is still to come is taken.
+func (s *service) serve(ctx context.Context, a Act) (Order, error) {
+	o, err := s.store.Serve(ctx, a)
+	if err != nil {
+		return o, err
+	}
+	return s.quietly(ctx, o), nil
+}
+
 // quietly goes on with a payment; what fails is tried again later and does not
 // concern who asked.
 func (s *service) quietly(ctx context.Context, o Order) Order {

@@ -57,7 +57,7 @@ func (s *service) staffRoutes() []staffRoute {
 		{counter, "GET " + staffMealsPath + sittingPattern, s.mealPage},
 		{counter, "GET " + staffMealsPath + sittingPattern + "/print", s.printPage},
 		{counter, "GET " + staffOrdersPath + "{id}", s.staffOrderPage},
-		{counter, "POST " + staffOrdersPath + "{id}/serve", s.tick("served", s.store.Serve)},
+		{counter, "POST " + staffOrdersPath + "{id}/serve", s.tick("served", s.serve)},
 		{counter, "POST " + staffOrdersPath + "{id}/unserve", s.tick("unserved", s.store.Unserve)},
 		{counter, "POST " + staffOrdersPath + "{id}/pay", s.tick("paid", s.pay)},
 		{counter, "GET " + staffOrdersPath + "{id}/cancel", s.staffCancelPage},

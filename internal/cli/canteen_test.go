@@ -296,6 +296,29 @@ func TestMonths(t *testing.T) {
 	})
 }
 
+// TestServedEarly: who eats before the cut-off has paid when the meal was handed
+// out, and does not find it still held in the purse.
+func TestServedEarly(t *testing.T) {
+	eachKitchen(t, 2026, time.October, 31, func(t *testing.T, k *kitchen) {
+		k.must(t, "ma-xiuying", "PUT", "/canteen/api/v1/staff/menus/lakeside/2026-11-01/breakfast", map[string]any{"published": true, "items": []any{
+			map[string]any{"dish": k.rice, "stock": 10},
+		}}, nil)
+		k.must(t, "sun-li", "POST", "/accounts/api/v1/staff/top-ups", map[string]any{"person": k.ids["li-qiang"], "amount": 1000}, nil)
+		var o meal
+		k.must(t, "li-qiang", "POST", "/canteen/api/v1/orders", map[string]any{
+			"canteen": "lakeside", "date": "2026-11-01", "meal": "breakfast", "way": "EatIn", "payment": "Purse",
+			"lines": []any{map[string]any{"dish": k.rice, "portions": 1}},
+		}, &o)
+		if p := k.purse(t, "li-qiang"); p.Balance != 1000 || p.Held != 199 {
+			t.Errorf("ordered: %+v", p)
+		}
+		k.must(t, "ma-xiuying", "POST", "/canteen/api/v1/staff/orders/"+o.ID+"/serve", nil, nil)
+		if p := k.purse(t, "li-qiang"); p.Balance != 801 || p.Held != 0 {
+			t.Errorf("handed out: %+v", p)
+		}
+	})
+}
+
 // agrees waits until the report of the year's last months is that, and the same
 // as the ledger.
 func (k *kitchen) agrees(t *testing.T, want string) {
