@@ -67,7 +67,7 @@ func (s *service) subsidyOperations(a *host.API) {
 	huma.Register(a, a.Staff(managers, huma.Operation{
 		OperationID: "list-subsidies", Method: http.MethodGet, Path: "/staff/subsidies", Tags: []string{tagCounty},
 		Summary: "Add up subsidies by month and tier",
-	}, http.StatusUnprocessableEntity), answer(s, s.listSubsidies))
+	}, http.StatusUnprocessableEntity, http.StatusServiceUnavailable), answer(s, s.listSubsidies))
 }
 
 type apiDishBody struct {

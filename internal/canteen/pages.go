@@ -77,6 +77,10 @@ func (s *service) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, errBadForm):
 		s.pages.Error(w, r, http.StatusBadRequest)
 		return
+	case errors.Is(err, errUnchecked):
+		s.log.WarnContext(r.Context(), "subsidies were not held against the ledger", "error", err.Error())
+		s.pages.Error(w, r, http.StatusServiceUnavailable)
+		return
 	}
 	if r.Context().Err() == nil {
 		s.log.ErrorContext(r.Context(), "page failed", "pattern", r.Pattern, "error", err.Error())

@@ -107,6 +107,18 @@ func TestPurseAway(t *testing.T) {
 		defer response.Body.Close()
 		return response.StatusCode, string(must[[]byte](t)(io.ReadAll(response.Body)))
 	}
+	// The subsidies: the page has them without the ledger's, what others reckon
+	// with is refused.
+	desk := r.browser(t, "zhou-jianguo")
+	desk.page("/canteen/staff/subsidies")
+	desk.sees(http.StatusServiceUnavailable, "/canteen/staff/subsidies.csv", nil)
+	request := must[*http.Request](t)(http.NewRequestWithContext(t.Context(), http.MethodGet, r.URL+"/canteen/api/v1/staff/subsidies?from=2026-10&to=2026-11", nil))
+	request.Header.Set("Authorization", "Bearer "+r.Token(t, "zhou-jianguo"))
+	response := must[*http.Response](t)(r.Client(t).Do(request))
+	defer response.Body.Close()
+	if answer := string(must[[]byte](t)(io.ReadAll(response.Body))); response.StatusCode != http.StatusServiceUnavailable || !strings.Contains(answer, `"rule":"ledger-away"`) {
+		t.Errorf("%s: %s", response.Status, answer)
+	}
 	for range 2 {
 		if status, answer := ask("k"); status != http.StatusServiceUnavailable || !strings.Contains(answer, `"rule":"purse-away"`) || !strings.Contains(answer, "The order is kept") {
 			t.Errorf("%d: %s", status, answer)
