@@ -49,6 +49,7 @@ type apiPaymentBody struct {
 	State     PaymentState `json:"state" enum:"Pending,Paid,Closed,Odd" doc:"Odd: it was paid in a way that was not asked for; the staff look into it."`
 	Address   string       `json:"address,omitempty" doc:"Where it is paid, as long as it can be."`
 	ExpiresAt time.Time    `json:"expiresAt"`
+	Note      string       `json:"note,omitempty" doc:"What the staff did about an odd one."`
 }
 
 type paymentOutput struct{ Body apiPaymentBody }
@@ -61,7 +62,7 @@ func (s *service) paymentAnswer(ctx context.Context, p Payment, err error) (*pay
 }
 
 func apiPaymentOf(p Payment, loc *time.Location) apiPaymentBody {
-	out := apiPaymentBody{ID: p.ID.String(), Person: p.Person, Amount: p.Amount, Channel: p.Channel, State: p.State, ExpiresAt: p.ExpiresAt.In(loc)}
+	out := apiPaymentBody{ID: p.ID.String(), Person: p.Person, Amount: p.Amount, Channel: p.Channel, State: p.State, ExpiresAt: p.ExpiresAt.In(loc), Note: p.Note}
 	if p.State == PaymentPending {
 		out.Address = p.Address
 	}

@@ -125,7 +125,7 @@ func (s *service) settle(ctx context.Context, o Outcome) (Payment, error) {
 	if err == nil && p.State == PaymentOdd && o.Paid {
 		s.metrics.odd.Inc()
 		s.log.ErrorContext(ctx, "a payment was not booked: it is not what was asked for; look it up at the provider",
-			"payment", p.ID.String(), "number", o.Number, "amount", o.Amount, "asked", p.Amount, "odd", o.Odd)
+			"payment", p.ID.String(), "number", p.Number, "amount", p.Received, "asked", p.Amount, "odd", string(p.Odd))
 	}
 	return p, err
 }

@@ -78,6 +78,7 @@ func withDone(path, done string) string { return path + "?" + url.Values{"done":
 // What pages say was just done, by the name in the address.
 var doneTexts = map[string]string{
 	"topUp": "accounts.done.topUp", "payout": "accounts.done.payout", "reversal": "accounts.done.reversal",
+	"odd": "accounts.done.odd",
 }
 
 func done(r *http.Request) string { return doneTexts[r.URL.Query().Get("done")] }

@@ -20,6 +20,18 @@ const (
 	PaymentOdd     PaymentState = "Odd"
 )
 
+// Oddity is why a payment is not what was asked for. Names are stable; a message
+// is called after each.
+type Oddity string
+
+// The oddities.
+const (
+	OddAmount    Oddity = "amount"
+	OddCurrency  Oddity = "currency"
+	OddPayee     Oddity = "payee"      // it went to another merchant or application
+	OddGivenBack Oddity = "given-back" // at the merchant's platform
+)
+
 // Channel is how somebody pays. Names are stable.
 type Channel string
 
@@ -45,6 +57,14 @@ type Payment struct {
 	Address string
 	// Number is the provider's, once it is paid.
 	Number string
+	// Received is what came in, in fen of the currency that it came in, once it is
+	// paid, and Odd why that is not what was asked for.
+	Received int64
+	Odd      Oddity
+	// DoneAt is when somebody of the staff, DoneBy, noted what was done about an
+	// odd payment; zero if nobody has.
+	DoneAt       time.Time
+	DoneBy, Note string
 	// Transaction is what booked it.
 	Transaction          uuid.UUID
 	CreatedAt, ExpiresAt time.Time
@@ -87,8 +107,9 @@ type Outcome struct {
 	// Amount is what was paid in fen, and Number what the provider calls it.
 	Amount int64
 	Number string
-	// Odd is why what was paid is not what was asked for, beside the amount.
-	Odd string
+	// Odd is why what was paid is not what was asked for; the amount needs not be
+	// looked at.
+	Odd Oddity
 }
 
 // after is a payment after what its provider says of it. It is false if nothing
@@ -98,8 +119,11 @@ func (p Payment) after(o Outcome) (Payment, bool) {
 	case p.State == PaymentPaid, p.State == PaymentOdd:
 		return p, false
 	case o.Paid:
-		p.State, p.Number = PaymentPaid, o.Number
-		if o.Odd != "" || o.Amount != p.Amount {
+		p.State, p.Number, p.Received, p.Odd = PaymentPaid, o.Number, o.Amount, o.Odd
+		if p.Odd == "" && p.Received != p.Amount {
+			p.Odd = OddAmount
+		}
+		if p.Odd != "" {
 			p.State = PaymentOdd
 		}
 		return p, true
@@ -108,6 +132,21 @@ func (p Payment) after(o Outcome) (Payment, bool) {
 		return p, true
 	}
 	return p, false
+}
+
+// done is an odd payment about which somebody has done something, and says what.
+// To say it again changes nothing.
+func (p Payment) done(a Act, note string) (Payment, error) {
+	switch {
+	case p.State != PaymentOdd:
+		return p, ErrNotFound
+	case !p.DoneAt.IsZero():
+		return p, nil
+	case note == "" || len([]rune(note)) > maxReason:
+		return p, refuse(RuleReason, "say what was done, in at most %d characters", maxReason)
+	}
+	p.DoneAt, p.DoneBy, p.Note = a.Now, a.Actor, note
+	return p, nil
 }
 
 // provider takes payments for the community.

@@ -23,26 +23,41 @@ type paymentRow struct {
 	State         PaymentState
 	Address       string
 	Number        string
+	Received      int64
+	Odd           Oddity
 	TransactionID *uuid.UUID
 	CreatedAt     int64
 	ExpiresAt     int64
 	CheckAt       int64
 	Key           string
+	DoneAt        *int64
+	DoneBy        string
+	Note          string
 }
 
 func (r paymentRow) payment() Payment {
-	return Payment{
+	p := Payment{
 		ID: r.ID, Purse: r.Purse, Person: r.Person, Payer: r.Payer, Amount: r.Amount, Channel: r.Channel, State: r.State, Address: r.Address,
-		Number: r.Number, Transaction: idOf(r.TransactionID), CreatedAt: time.Unix(r.CreatedAt, 0), ExpiresAt: time.Unix(r.ExpiresAt, 0),
-		CheckAt: time.Unix(r.CheckAt, 0), key: r.Key,
+		Number: r.Number, Received: r.Received, Odd: r.Odd, Transaction: idOf(r.TransactionID), CreatedAt: time.Unix(r.CreatedAt, 0),
+		ExpiresAt: time.Unix(r.ExpiresAt, 0), CheckAt: time.Unix(r.CheckAt, 0), key: r.Key, DoneBy: r.DoneBy, Note: r.Note,
 	}
+	if r.DoneAt != nil {
+		p.DoneAt = time.Unix(*r.DoneAt, 0)
+	}
+	return p
 }
 
 func (p Payment) row() paymentRow {
-	return paymentRow{
+	r := paymentRow{
 		ID: p.ID, Purse: p.Purse, Person: p.Person, Payer: p.Payer, Amount: p.Amount, Channel: p.Channel, State: p.State, Address: p.Address,
-		Number: p.Number, TransactionID: pointerTo(p.Transaction), CreatedAt: p.CreatedAt.Unix(), ExpiresAt: p.ExpiresAt.Unix(), CheckAt: p.CheckAt.Unix(), Key: p.key,
+		Number: p.Number, Received: p.Received, Odd: p.Odd, TransactionID: pointerTo(p.Transaction), CreatedAt: p.CreatedAt.Unix(),
+		ExpiresAt: p.ExpiresAt.Unix(), CheckAt: p.CheckAt.Unix(), Key: p.key, DoneBy: p.DoneBy, Note: p.Note,
 	}
+	if !p.DoneAt.IsZero() {
+		at := p.DoneAt.Unix()
+		r.DoneAt = &at
+	}
+	return r
 }
 
 // BeginPayment notes that somebody wants to pay into a purse. It is done once

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	testclock "k8s.io/utils/clock/testing"
 
 	"github.com/linli-io/linli/api/v1alpha1"
@@ -135,27 +136,55 @@ func TestForgedNotifications(t *testing.T) {
 	s.wantPurse(t, "li-qiang", 5_000)
 }
 
-// What was paid in another way than was asked for is not booked.
+// What was paid in another way than was asked for is not booked; what the staff
+// did about it is noted once, in words that the payer sees.
 func TestOddPayments(t *testing.T) {
-	for what, change := range map[string]func(*simulated){
-		"another amount":   func(o *simulated) { o.amount = 1 },
-		"another currency": func(o *simulated) { o.currency = "USD" },
-		"another merchant": func(o *simulated) { o.merchant = "1900000002" },
-		"given back":       func(o *simulated) { o.state = "REFUND" },
+	for what, odd := range map[string]struct {
+		change func(*simulated)
+		says   []string
+		silent string
+	}{
+		"another amount":   {func(o *simulated) { o.amount = 1 }, []string{"收到的金额与申请的不同", "¥0.01"}, "人民币"},
+		"another currency": {func(o *simulated) { o.currency = "USD" }, []string{"不是人民币"}, ">实际收到<"},
+		"another merchant": {func(o *simulated) { o.merchant = "1900000002" }, []string{"付到了别的商户", "实际收到"}, "人民币"},
+		"given back":       {func(o *simulated) { o.state = "REFUND" }, []string{"已在商户平台退回", "实际收到"}, "人民币"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			s, sim := startOnline(t)
 			made := s.begin(t, 5_000)
-			header, body := sim.notification(sim.pay(change), time.Now())
+			header, body := sim.notification(sim.pay(odd.change), time.Now())
 			if status := sim.tell(s, header, body); status != http.StatusNoContent {
 				t.Errorf("told: %d", status)
 			}
 			s.wantPurse(t, "li-qiang", 0)
 			s.wantState(t, made.Body["id"], PaymentOdd)
-			b := s.browser(t, "zhou-jianguo")
-			b.has(b.page("/accounts/staff/payments"), "李强", "¥50.00", "商户平台")
+			b, payer := s.browser(t, "zhou-jianguo"), s.browser(t, "li-qiang")
+			own := fmt.Sprintf("/accounts/payments/%s", made.Body["id"])
+			payer.page(own, "工作人员会核对")
+			b.hasNot(b.page("/accounts/staff/payments", append(odd.says, "李强", "¥50.00")...), odd.silent)
+			path := fmt.Sprintf("/accounts/staff/payments/%s/done", made.Body["id"])
+			b.refused(path, url.Values{"note": {strings.Repeat("退", maxReason+1)}}, "不超过200字", "退退退")
+			b.refused(path, url.Values{"note": {" "}}, "请写一句怎么处理的")
+			for _, note := range []string{"已原路退回", "又写一遍"} {
+				b.send(path, url.Values{"note": {note}})
+			}
+			b.hasNot(b.page("/accounts/staff/payments", "没有需要处理的网上付款", "已原路退回", "周建国"), "又写一遍", path)
+			payer.page(own, "工作人员已处理：已原路退回")
+			audited := ask(t, s.canteen, "GET", "http://accounts/accounts/internal/audit/v1/people/"+hosttest.PersonID(t, "li-qiang"), "")
+			if n := strings.Count(audited.Raw, `"accounts.payment-done"`); n != 1 {
+				t.Errorf("recorded %d times: %s", n, audited.Raw)
+			}
 		})
 	}
+	t.Run("nothing is odd", func(t *testing.T) {
+		s, _ := startOnline(t)
+		made := s.begin(t, 5_000)
+		path := fmt.Sprintf("/accounts/staff/payments/%s/done", made.Body["id"])
+		if status, _, _ := s.browser(t, "zhou-jianguo").open(path, url.Values{"note": {"已原路退回"}}); status != http.StatusNotFound {
+			t.Errorf("status %d", status)
+		}
+		s.wantState(t, made.Body["id"], PaymentPending)
+	})
 	t.Run("a payment of elsewhere", func(t *testing.T) {
 		s, sim := startOnline(t)
 		s.begin(t, 5_000)
@@ -164,6 +193,36 @@ func TestOddPayments(t *testing.T) {
 			t.Errorf("told: %d", status)
 		}
 		s.wantPurse(t, "li-qiang", 0)
+	})
+}
+
+// Those about which nothing was done come first; what was noted stays.
+func TestDone(t *testing.T) {
+	eachStore(t, func(t *testing.T, s *Store, _ *told) {
+		ctx, zhou := t.Context(), by("zhou")
+		s.mustTopUp(t, "li", 1_000)
+		var odd []uuid.UUID
+		for i, key := range []string{"a", "b"} {
+			a := by("li")
+			a.Now = a.Now.Add(time.Duration(i) * time.Minute)
+			p := must[Payment](t)(s.BeginPayment(ctx, a, "li", 5_000, ChannelNative, key))
+			must[Payment](t)(s.Settle(ctx, a, Outcome{Reference: p.Reference(), Paid: true, Amount: 1, Number: key}))
+			odd = append(odd, p.ID)
+		}
+		wantRefusal(t, s.Done(ctx, zhou, odd[1], ""), RuleReason)
+		if err := errors.Join(s.Done(ctx, zhou, odd[1], "退了"), s.Done(ctx, by("sun"), odd[1], "又写")); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Done(ctx, zhou, uuid.New(), "退了"); !errors.Is(err, ErrNotFound) {
+			t.Errorf("no payment: %v", err)
+		}
+		all := must[[]Payment](t)(s.OddPayments(ctx, zhou))
+		if len(all) != 2 || all[0].ID != odd[0] || !all[0].DoneAt.IsZero() || all[0].Received != 1 || all[0].Odd != OddAmount {
+			t.Fatalf("%+v", all)
+		}
+		if p := all[1]; p.Note != "退了" || p.DoneBy != "zhou" || !p.DoneAt.Equal(zhou.Now) {
+			t.Errorf("%+v", p)
+		}
 	})
 }
 

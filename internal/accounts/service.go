@@ -46,7 +46,8 @@ var actionTexts = map[string]string{
 	Name + ".top-up": "accounts.action.topUp", Name + ".payout": "accounts.action.payout", Name + ".reversal": "accounts.action.reversal",
 	Name + ".purse-view": "accounts.action.purseView", Name + ".receipt-view": "accounts.action.receiptView", Name + ".day-view": "accounts.action.dayView",
 	Name + ".payments-view": "accounts.action.paymentsView", Name + ".payment-listed": "accounts.action.paymentListed",
-	Name + ".ledger-view": "accounts.action.ledgerView", Name + ".ledger-export": "accounts.action.ledgerExport", Name + ".forget": "accounts.action.forget",
+	Name + ".payment-done": "accounts.action.paymentDone",
+	Name + ".ledger-view":  "accounts.action.ledgerView", Name + ".ledger-export": "accounts.action.ledgerExport", Name + ".forget": "accounts.action.forget",
 }
 
 func register(rt *host.Runtime, payClient *http.Client) error {

@@ -44,6 +44,7 @@ func (s *service) mountStaff(mux *host.Router) {
 		{identity.Manager, "GET " + staffLedgerPath, s.ledgerPage},
 		{identity.Manager, "GET " + staffLedgerPath + ".csv", s.ledgerFile},
 		{identity.Manager, "GET " + staffPaymentsPath, s.oddPage},
+		{identity.Manager, "POST " + staffPaymentsPath + "/{id}/done", s.doneFromPage},
 	} {
 		mux.Handle(route.pattern, s.identity.RequireDuty(route.duty, s.pages.Error, route.handle))
 	}

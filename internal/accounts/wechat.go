@@ -148,7 +148,7 @@ func (w *weChat) outcome(t *payments.Transaction) Outcome {
 	case "SUCCESS":
 		o.Paid = true
 	case "REFUND":
-		o.Paid, o.Odd = true, "it was given back at the merchant's platform"
+		o.Paid, o.Odd = true, OddGivenBack
 	case "CLOSED", "REVOKED", "PAYERROR":
 		o.Closed = true
 	}
@@ -158,9 +158,9 @@ func (w *weChat) outcome(t *payments.Transaction) Outcome {
 	switch {
 	case !o.Paid:
 	case text(t.Mchid) != w.settings.MerchantID || text(t.Appid) != w.settings.AppID:
-		o.Odd = "it went to another merchant or application"
+		o.Odd = OddPayee
 	case t.Amount == nil || text(t.Amount.Currency) != currency:
-		o.Odd = "it is in another currency"
+		o.Odd = OddCurrency
 	}
 	return o
 }
