@@ -210,7 +210,9 @@ func TestDone(t *testing.T) {
 			odd = append(odd, p.ID)
 		}
 		wantRefusal(t, s.Done(ctx, zhou, odd[1], ""), RuleReason)
-		if err := errors.Join(s.Done(ctx, zhou, odd[1], "退了"), s.Done(ctx, by("sun"), odd[1], "又写")); err != nil {
+		later := by("sun")
+		later.Now = zhou.Now.Add(time.Hour)
+		if err := errors.Join(s.Done(ctx, zhou, odd[1], "退了"), s.Done(ctx, later, odd[1], "又写")); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Done(ctx, zhou, uuid.New(), "退了"); !errors.Is(err, ErrNotFound) {
