@@ -130,11 +130,7 @@ func lineText(v web.View, t Transaction) string {
 
 // monthText is a month in the reader's words.
 func monthText(v web.View, m civil.Month) string {
-	first := m.First().Noon(v.Location)
-	if v.Lang == web.English {
-		return first.Format("January 2006")
-	}
-	return first.Format("2006年1月")
+	return v.MonthOf(m.First().Noon(v.Location))
 }
 
 // thisMonth is the month of now in the community's zone.

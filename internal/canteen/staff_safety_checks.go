@@ -155,15 +155,15 @@ func stateBadge(v web.View, state CheckState) templ.Component {
 type checksMonthView struct {
 	desk
 	Canteen Canteen
-	Month   civil.Date
+	Month   civil.Month
 	Today   civil.Date
 	Found   map[civil.Date]map[string]Finding
 	Menus   []Menu
 	Names   staffNames
 }
 
-func checksMonthURL(canteen string, month civil.Date) string {
-	return safetyCheckPath + url.PathEscape(canteen) + "?month=" + monthText(month)
+func checksMonthURL(canteen string, month civil.Month) string {
+	return safetyCheckPath + url.PathEscape(canteen) + "?month=" + string(month)
 }
 
 func (s *service) checksMonthPage(w http.ResponseWriter, r *http.Request) {
@@ -184,11 +184,11 @@ func (s *service) checksMonthView(r *http.Request) (v checksMonthView, err error
 	if v.Month, err = s.pageMonth(r); err != nil {
 		return v, err
 	}
-	last := monthAfter(v.Month, 1).AddDays(-1)
-	if v.Found, err = s.store.Checks(ctx, v.Canteen.Name, v.Month, last); err != nil {
+	first, last := v.Month.First(), v.Month.Last()
+	if v.Found, err = s.store.Checks(ctx, v.Canteen.Name, first, last); err != nil {
 		return v, err
 	}
-	if v.Menus, err = s.store.Menus(ctx, v.Canteen.Name, v.Month, last, false); err != nil {
+	if v.Menus, err = s.store.Menus(ctx, v.Canteen.Name, first, last, false); err != nil {
 		return v, err
 	}
 	var people []string
@@ -203,7 +203,7 @@ func (s *service) checksMonthView(r *http.Request) (v checksMonthView, err error
 
 // days are the days of the month until today.
 func (v checksMonthView) days() (days []civil.Date) {
-	for day := v.Month; day.Month == v.Month.Month && day.DaysSince(v.Today) <= 0; day = day.AddDays(1) {
+	for day := v.Month.First(); civil.MonthOf(day) == v.Month && day.DaysSince(v.Today) <= 0; day = day.AddDays(1) {
 		days = append(days, day)
 	}
 	return days
@@ -247,7 +247,7 @@ func (v checksMonthView) who(day civil.Date) string {
 
 // checksMonthTable is the month: a line for each day.
 func checksMonthTable(v checksMonthView) web.Table {
-	t := web.Table{Caption: v.T("canteen.safety.checksOf", "Month", monthText(v.Month)), Titled: true, Columns: []web.Column{
+	t := web.Table{Caption: v.T("canteen.safety.checksOf", "Month", monthName(v.View, v.Month)), Titled: true, Columns: []web.Column{
 		{Label: v.T("canteen.staff.day"), Short: true}, {Label: v.T("canteen.safety.found")}, {Label: v.T("canteen.safety.inOrder"), Number: true},
 		{Label: v.T("canteen.safety.notInOrder")}, {Label: v.T("canteen.safety.who")},
 	}}

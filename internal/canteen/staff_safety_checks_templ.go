@@ -101,7 +101,7 @@ func checksPage(p checksView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = web.TextLink(checksMonthURL(p.Canteen.Name, p.Day), p.T("canteen.safety.month")).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = web.TextLink(checksMonthURL(p.Canteen.Name, civil.MonthOf(p.Day)), p.T("canteen.safety.month")).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -319,9 +319,9 @@ func checksMonthPage(p checksMonthView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var14 string
-			templ_7745c5c3_Var14, templ_7745c5c3_Err = templ.JoinStringErrs(p.T("canteen.safety.checksOf", "Month", monthText(p.Month)))
+			templ_7745c5c3_Var14, templ_7745c5c3_Err = templ.JoinStringErrs(p.T("canteen.safety.checksOf", "Month", monthName(p.View, p.Month)))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `canteen/staff_safety_checks.templ`, Line: 54, Col: 67}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `canteen/staff_safety_checks.templ`, Line: 54, Col: 75}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var14))
 			if templ_7745c5c3_Err != nil {
@@ -345,8 +345,8 @@ func checksMonthPage(p checksMonthView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			templ_7745c5c3_Err = web.Pager(
-				web.Link{Label: p.T("canteen.safety.monthBefore"), Href: checksMonthURL(p.Canteen.Name, monthAfter(p.Month, -1))},
-				web.Link{Label: p.T("canteen.safety.monthAfter"), Href: checksMonthURL(p.Canteen.Name, monthAfter(p.Month, 1))},
+				web.Link{Label: p.T("canteen.safety.monthBefore"), Href: checksMonthURL(p.Canteen.Name, p.Month.Add(-1))},
+				web.Link{Label: p.T("canteen.safety.monthAfter"), Href: checksMonthURL(p.Canteen.Name, p.Month.Add(1))},
 			).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -385,7 +385,7 @@ func checksMonthPage(p checksMonthView) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = staffPage(p.desk, p.T("canteen.safety.checksOf", "Month", monthText(p.Month))).Render(templ.WithChildren(ctx, templ_7745c5c3_Var13), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = staffPage(p.desk, p.T("canteen.safety.checksOf", "Month", monthName(p.View, p.Month))).Render(templ.WithChildren(ctx, templ_7745c5c3_Var13), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -371,7 +371,7 @@ func sampleState(v web.View, s Sample, now time.Time) (web.Tone, string) {
 // samplesView is the register of samples of a month, and those that are kept.
 type samplesView struct {
 	desk
-	Month   civil.Date // its first day
+	Month   civil.Month
 	Kept    []Sample
 	Samples []Sample
 	Dishes  map[uuid.UUID]Dish
@@ -380,24 +380,21 @@ type samplesView struct {
 	Canteens map[string]Canteen
 }
 
-// pageMonth is the first day of the month that an address names; of this one if
-// it names none.
-func (s *service) pageMonth(r *http.Request) (civil.Date, error) {
-	month := civil.MonthOf(s.today())
-	if text := r.URL.Query().Get("month"); text != "" {
-		var err error
-		if month, err = civil.ParseMonth(text); err != nil {
-			return civil.Date{}, ErrNotFound
-		}
+// pageMonth is the month that an address names; this one if it names none.
+func (s *service) pageMonth(r *http.Request) (civil.Month, error) {
+	text := r.URL.Query().Get("month")
+	if text == "" {
+		return civil.MonthOf(s.today()), nil
 	}
-	return month.First(), nil
+	month, err := civil.ParseMonth(text)
+	if err != nil {
+		return "", ErrNotFound
+	}
+	return month, nil
 }
 
-// monthAfter is the first day of the month some months after another.
-func monthAfter(month civil.Date, n int) civil.Date { return civil.MonthOf(month).Add(n).First() }
-
-// monthText is a month as people and addresses write it, YYYY-MM.
-func monthText(month civil.Date) string { return string(civil.MonthOf(month)) }
+// monthName is a month in the reader's words.
+func monthName(v web.View, m civil.Month) string { return v.MonthOf(noon(v, m.First())) }
 
 func (s *service) samplesPage(w http.ResponseWriter, r *http.Request) {
 	v, err := s.samplesView(r)
@@ -417,7 +414,7 @@ func (s *service) samplesView(r *http.Request) (v samplesView, err error) {
 	if v.Kept, err = s.store.KeptSamples(ctx); err != nil {
 		return v, err
 	}
-	if v.Samples, err = s.store.Samples(ctx, "", v.Month, monthAfter(v.Month, 1).AddDays(-1)); err != nil {
+	if v.Samples, err = s.store.Samples(ctx, "", v.Month.First(), v.Month.Last()); err != nil {
 		return v, err
 	}
 	ids := map[uuid.UUID]bool{}
@@ -447,11 +444,11 @@ func (v samplesView) mealOf(s Sitting) string {
 	return v.ShortDay(noon(v.View, s.Day)) + " " + name
 }
 
-func samplesURL(month civil.Date) string { return samplesPath + "?month=" + monthText(month) }
+func samplesURL(month civil.Month) string { return samplesPath + "?month=" + string(month) }
 
 // samplesTable is the register as inspectors ask for it.
 func samplesTable(v samplesView) web.Table {
-	t := web.Table{Caption: v.T("canteen.safety.samplesOf", "Month", monthText(v.Month)), Titled: true, Columns: []web.Column{
+	t := web.Table{Caption: v.T("canteen.safety.samplesOf", "Month", monthName(v.View, v.Month)), Titled: true, Columns: []web.Column{
 		{Label: v.T("canteen.staff.meal")}, {Label: v.T("canteen.staff.dish")}, {Label: v.T("canteen.safety.field.gramsShort"), Number: true},
 		{Label: v.T("canteen.safety.taken")}, {Label: v.T("canteen.safety.field.place")}, {Label: v.T("canteen.safety.discarded")},
 	}}

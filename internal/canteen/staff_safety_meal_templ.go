@@ -820,9 +820,9 @@ func samplesPage(p samplesView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var37 string
-			templ_7745c5c3_Var37, templ_7745c5c3_Err = templ.JoinStringErrs(p.T("canteen.safety.samplesOf", "Month", monthText(p.Month)))
+			templ_7745c5c3_Var37, templ_7745c5c3_Err = templ.JoinStringErrs(p.T("canteen.safety.samplesOf", "Month", monthName(p.View, p.Month)))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `canteen/staff_safety_meal.templ`, Line: 148, Col: 68}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `canteen/staff_safety_meal.templ`, Line: 148, Col: 76}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var37))
 			if templ_7745c5c3_Err != nil {
@@ -833,8 +833,8 @@ func samplesPage(p samplesView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			templ_7745c5c3_Err = web.Pager(
-				web.Link{Label: p.T("canteen.safety.monthBefore"), Href: samplesURL(monthAfter(p.Month, -1))},
-				web.Link{Label: p.T("canteen.safety.monthAfter"), Href: samplesURL(monthAfter(p.Month, 1))},
+				web.Link{Label: p.T("canteen.safety.monthBefore"), Href: samplesURL(p.Month.Add(-1))},
+				web.Link{Label: p.T("canteen.safety.monthAfter"), Href: samplesURL(p.Month.Add(1))},
 			).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

@@ -255,7 +255,7 @@ func TestUsesAndSamples(t *testing.T) {
 		t.Error("a sample cannot be corrected")
 	}
 	v.sent(lunchSafety+"/samples", samples(gramsField(idOf(s.pork)), "150"))
-	v.page(samplesPath, "红烧肉", "150克", "留样记录 2026-11")
+	v.page(samplesPath, "红烧肉", "150克", "留样记录 2026年11月")
 	v.page(safetyPath, "用料 1/2", "留样 1/2")
 
 	sample := must[[]Sample](t)(s.store.KeptSamples(t.Context()))[0]

@@ -145,6 +145,14 @@ func (v View) Date(t time.Time) string {
 	return v.In(t).Format("2006年1月2日")
 }
 
+// MonthOf returns the month of t, such as 2026年11月 or November 2026.
+func (v View) MonthOf(t time.Time) string {
+	if v.Lang == English {
+		return v.In(t).Format("January 2006")
+	}
+	return v.In(t).Format("2006年1月")
+}
+
 // Day returns the day of t with its weekday and without the year, such as
 // 11月23日 星期一 or Monday 23 November.
 func (v View) Day(t time.Time) string {
