@@ -1,7 +1,9 @@
 package canteen
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -26,6 +28,12 @@ func (s *service) standingOperations(a *host.API) {
 		OperationID: "get-standing-order", Method: http.MethodGet, Path: "/standing-orders/{id}", Tags: []string{tagStanding},
 		Summary: "Read a standing order", Description: "With what will become of its days in the next two weeks.",
 	}, host.ByID()...), answer(s, s.getStanding))
+	huma.Register(a, a.Personal(huma.Operation{
+		OperationID: "change-standing-order", Method: http.MethodPut, Path: "/standing-orders/{id}", Tags: []string{tagStanding},
+		Summary: "Change a standing order", Description: "Replaces all that was asked for but who eats, the canteen and the meal: others make another standing order. " +
+			"What is ordered already stays as it is, and can be changed by itself until its cut-off; days whose cut-off has passed are not made up for. " +
+			"Repeated as it was, it is answered like the first time.",
+	}, host.WithBody(http.StatusNotFound, http.StatusConflict)...), answer(s, s.changeStandingByAPI))
 	huma.Register(a, a.Personal(huma.Operation{
 		OperationID: "set-skip-days", Method: http.MethodPut, Path: "/standing-orders/{id}/skip-days", Tags: []string{tagStanding},
 		Summary: "Say which days to skip", Description: "Replaces those from today on. What is ordered for them already is cancelled; days whose cut-off has passed stay as they are. A day that is skipped no more is ordered again.",
@@ -55,8 +63,13 @@ type apiDishWish struct {
 
 // APIStandingTerms are what a standing order asks for, in the API.
 type APIStandingTerms struct {
-	Canteen  string             `json:"canteen" maxLength:"63"`
-	Meal     string             `json:"meal" maxLength:"63"`
+	Canteen string `json:"canteen" maxLength:"63"`
+	Meal    string `json:"meal" maxLength:"63"`
+	APIStandingWishes
+}
+
+// APIStandingWishes are what of it can be changed, beside who pays.
+type APIStandingWishes struct {
 	Weekdays []v1alpha1.Weekday `json:"weekdays" enum:"Monday,Tuesday,Wednesday,Thursday,Friday,Saturday,Sunday" minItems:"1" maxItems:"7"`
 	From     string             `json:"from" format:"date" maxLength:"10" doc:"The first day."`
 	Until    string             `json:"until,omitempty" maxLength:"10" doc:"The last day; without end if left out."`
@@ -65,8 +78,9 @@ type APIStandingTerms struct {
 	Wish     string             `json:"wish,omitempty" maxLength:"100" doc:"What the kitchen should know."`
 }
 
-func (a APIStandingTerms) terms() (t StandingTerms, err error) {
-	t = StandingTerms{Canteen: a.Canteen, Meal: a.Meal, Dishes: DishWish(a.Dishes), Way: a.Way, Wish: a.Wish}
+// terms are the wishes for a meal of a canteen.
+func (a APIStandingWishes) terms(canteen, meal string) (t StandingTerms, err error) {
+	t = StandingTerms{Canteen: canteen, Meal: meal, Dishes: DishWish(a.Dishes), Way: a.Way, Wish: a.Wish}
 	for _, d := range weekdays { // Monday first, each once
 		for _, asked := range a.Weekdays {
 			if d == asked {
@@ -97,6 +111,7 @@ type apiStanding struct {
 	Payment   Payment       `json:"payment"`
 	Payer     string        `json:"payer,omitempty" doc:"Whose purse pays."`
 	State     StandingState `json:"state" enum:"Active,Paused,Ended"`
+	Version   int           `json:"version" doc:"Rises when it is changed."`
 	SkipDays  []string      `json:"skipDays"`
 	CreatedAt time.Time     `json:"createdAt"`
 	EndedAt   *time.Time    `json:"endedAt,omitempty"`
@@ -111,9 +126,9 @@ func (s *service) apiStandingOf(o Standing) apiStanding {
 	out := apiStanding{
 		ID: o.ID.String(), Person: o.Eater, Payment: o.Payment, Payer: o.Payer, State: o.State(s.today()), SkipDays: datesOf(o.Skips),
 		CreatedAt: o.CreatedAt.In(s.location()), EndedAt: momentIn(o.EndedAt, s.location()), Ending: o.Ending,
-		APIStandingTerms: APIStandingTerms{
-			Canteen: o.Canteen, Meal: o.Meal, Weekdays: o.Weekdays, From: o.From.String(), Dishes: apiDishWish(o.Dishes), Way: o.Way, Wish: o.Wish,
-		},
+		Version: o.Version, APIStandingTerms: APIStandingTerms{o.Canteen, o.Meal, APIStandingWishes{
+			Weekdays: o.Weekdays, From: o.From.String(), Dishes: apiDishWish(o.Dishes), Way: o.Way, Wish: o.Wish,
+		}},
 	}
 	if o.Until != (civil.Date{}) {
 		out.Until = o.Until.String()
@@ -170,7 +185,7 @@ type makeStandingInput struct {
 }
 
 func (s *service) makeStanding(ctx context.Context, in *makeStandingInput) (*standingOutput, error) {
-	terms, err := in.Body.terms()
+	terms, err := in.Body.terms(in.Body.Canteen, in.Body.Meal)
 	if err != nil {
 		return nil, err
 	}
@@ -193,16 +208,7 @@ func (s *service) makeStanding(ctx context.Context, in *makeStandingInput) (*sta
 		return nil, err
 	}
 	if len(wrong) > 0 {
-		var details []error
-		for _, m := range wrong {
-			field := m.Field
-			switch field {
-			case "kinds", "avoid", "require", "prefer":
-				field = "dishes." + field
-			}
-			details = append(details, &huma.ErrorDetail{Message: m.Text, Location: "body." + field})
-		}
-		return nil, huma.Error422UnprocessableEntity("validation failed", details...)
+		return nil, standingProblem(wrong)
 	}
 	o, err := s.store.AddStanding(ctx, StandingWanted{
 		StandingTerms: terms, Eater: person.ID, OrderedBy: caller.ID, Key: in.IdempotencyKey, Now: s.clock.Now(),
@@ -211,6 +217,53 @@ func (s *service) makeStanding(ctx context.Context, in *makeStandingInput) (*sta
 		return nil, err
 	}
 	return s.standingOut(ctx, o)
+}
+
+// standingProblem is what the API answers to mistakes.
+func standingProblem(wrong StandingMistakes) error {
+	var details []error
+	for _, m := range wrong {
+		field := m.Field
+		switch field {
+		case "payer":
+			return errNotYours
+		case "kinds", "avoid", "require", "prefer":
+			field = "dishes." + field
+		}
+		details = append(details, &huma.ErrorDetail{Message: m.Text, Location: "body." + field})
+	}
+	return huma.Error422UnprocessableEntity("validation failed", details...)
+}
+
+type changeStandingInput struct {
+	ID   string `path:"id" maxLength:"64" doc:"The standing order's ID."`
+	Body struct {
+		APIStandingWishes
+		Payment Payment `json:"payment" enum:"Purse,Counter" doc:"From a purse, or at the counter."`
+		Payer   string  `json:"payer,omitempty" maxLength:"64" doc:"Whose purse pays: the eater's, the caller's, or the one that has paid until now; the eater's if left out."`
+		Version int     `json:"version" minimum:"1" doc:"The version that was read."`
+	}
+}
+
+func (s *service) changeStandingByAPI(ctx context.Context, in *changeStandingInput) (*standingOutput, error) {
+	return s.doneStanding(ctx, in.ID, func(ctx context.Context, a Act) (Standing, error) {
+		o, err := s.store.Standing(ctx, a.Reach, a.ID)
+		if err != nil {
+			return o, err
+		}
+		w := StandingChange{Version: in.Body.Version}
+		if w.StandingTerms, err = in.Body.terms(o.Canteen, o.Meal); err != nil {
+			return o, err
+		}
+		if w.Payment = in.Body.Payment; w.Payment == PayPurse {
+			w.Payer = cmp.Or(in.Body.Payer, o.Eater)
+		}
+		o, err = s.changeStanding(ctx, a, o.Eater, w)
+		if wrong, ok := errors.AsType[StandingMistakes](err); ok {
+			err = standingProblem(wrong)
+		}
+		return o, err
+	})
 }
 
 type standingsOutput struct {

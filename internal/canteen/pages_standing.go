@@ -33,6 +33,8 @@ func (s *service) mountStanding(mux *host.Router, people *identity.Identity) {
 	personal("GET "+standingNewPath, s.newStandingPage)
 	personal("POST "+standingNewPath, s.makeStandingFromPage)
 	personal("GET "+standingsPath+"/{id}", s.standingPage)
+	personal("GET "+standingsPath+"/{id}/change", s.changeStandingPage)
+	personal("POST "+standingsPath+"/{id}/change", s.changeStandingFromPage)
 	personal("POST "+standingsPath+"/{id}/skip", s.skipFromPage)
 	personal("POST "+standingsPath+"/{id}/want", s.wantFromPage)
 	personal("POST "+standingsPath+"/{id}/pause", s.standingButton("paused", s.store.PauseStanding))
@@ -105,7 +107,7 @@ type standingView struct {
 }
 
 // The names of what was just done, by which messages are named.
-var standingDone = []string{"made", "skipped", "wanted", "paused", "resumed", "ended"}
+var standingDone = []string{"made", "changed", "skipped", "wanted", "paused", "resumed", "ended"}
 
 func (s *service) standingView(r *http.Request) (p standingView, err error) {
 	id, err := parseID(r.PathValue("id"))
@@ -178,7 +180,7 @@ func (s *service) standingButton(done string, do func(ctx context.Context, a Act
 }
 
 // doStanding does what a form at a standing order is for. What do returns is
-// said by the page to which it leads.
+// said by the page to which it leads; nil if do has answered.
 func (s *service) doStanding(w http.ResponseWriter, r *http.Request, do func(a Act, form url.Values) (url.Values, error)) {
 	form, err := readForm(w, r)
 	var id uuid.UUID
@@ -202,7 +204,7 @@ func (s *service) doStanding(w http.ResponseWriter, r *http.Request, do func(a A
 		s.pages.Render(w, r, statusOf(refusal), standingPage(v, p))
 	case err != nil:
 		s.fail(w, r, err)
-	default:
+	case said != nil:
 		http.Redirect(w, r, standingURL(id)+"?"+said.Encode(), http.StatusSeeOther)
 	}
 }
@@ -287,7 +289,7 @@ func (s *service) wantFromPage(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// standingForm is the form of a new standing order, for residents and the staff.
+// standingForm is the form of a standing order, for residents and the staff.
 type standingForm struct {
 	// Eaters are who may eat; the first if there is only one. Meals are what can
 	// be ordered, Ways how, Payments how it can be paid.
@@ -296,6 +298,10 @@ type standingForm struct {
 	Eater, Meal, From, Until, Way, Wish, Payment, Key string
 	Weekdays, Kinds, Avoid, Require, Prefer           []string
 	Mistakes                                          map[string]string
+	// Begun says that the first day stays as it is, Version of what is changed
+	// is the one that was seen.
+	Begun   bool
+	Version int
 }
 
 // standingFields are the fields of the form in their order.
@@ -367,11 +373,17 @@ func (s *service) householdForm(ctx context.Context, v web.View, values url.Valu
 	if f.Eater == "" && len(h) > 0 {
 		f.Eater = h[0].ID
 	}
-	if len(h) > 1 {
-		f.Payments = append(f.Payments, web.Option{Value: payEater, Label: v.T("canteen.standing.pay.eater")})
-	}
-	f.Payments = append(f.Payments, web.Option{Value: payOwn, Label: v.T("canteen.pay.own")}, web.Option{Value: payCounter, Label: v.T("canteen.pay.counter")})
+	f.Payments = householdPayments(v, len(h) > 1)
 	return f, nil
+}
+
+// householdPayments are how meals can be paid, of others too.
+func householdPayments(v web.View, others bool) []web.Option {
+	payments := []web.Option{{Value: payOwn, Label: v.T("canteen.pay.own")}, {Value: payCounter, Label: v.T("canteen.pay.counter")}}
+	if others {
+		return append([]web.Option{{Value: payEater, Label: v.T("canteen.standing.pay.eater")}}, payments...)
+	}
+	return payments
 }
 
 func (s *service) newStandingPage(w http.ResponseWriter, r *http.Request) {
@@ -419,8 +431,8 @@ func (f *standingForm) terms(v web.View) StandingTerms {
 	return t
 }
 
-// check notes what is wrong with terms for an eater.
-func (s *service) checkStanding(ctx context.Context, t StandingTerms, eater string) ([]StandingMistake, error) {
+// checkStanding says what is wrong with terms for an eater.
+func (s *service) checkStanding(ctx context.Context, t StandingTerms, eater string) (StandingMistakes, error) {
 	c, err := s.store.Canteen(ctx, t.Canteen)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return nil, err
@@ -486,14 +498,7 @@ func (s *service) makeStandingFromPage(w http.ResponseWriter, r *http.Request) {
 	}
 	caller, _ := identity.FromContext(ctx)
 	want := StandingWanted{Eater: eater.ID, OrderedBy: caller.ID}
-	switch f.Payment {
-	case payEater:
-		want.Payment, want.Payer = PayPurse, eater.ID
-	case payOwn:
-		want.Payment, want.Payer = PayPurse, caller.ID
-	case payCounter:
-		want.Payment = PayCounter
-	}
+	want.Payment, want.Payer = paidWith(f.Payment, eater.ID, caller.ID)
 	o, ok, err := s.makeFrom(ctx, v, &f, want)
 	switch {
 	case err != nil:
@@ -503,6 +508,21 @@ func (s *service) makeStandingFromPage(w http.ResponseWriter, r *http.Request) {
 	default:
 		http.Redirect(w, r, standingURL(o.ID)+"?done=made", http.StatusSeeOther)
 	}
+}
+
+// paidWith is what a form says of how somebody's meals are paid; no payment if
+// that is none of what it offers. own is whose own purse could pay; empty if
+// nobody's could but the eater's.
+func paidWith(choice, eater, own string) (p Payment, payer string) {
+	switch {
+	case choice == payEater:
+		return PayPurse, eater
+	case choice == payOwn && own != "":
+		return PayPurse, own
+	case choice == payCounter:
+		return PayCounter, ""
+	}
+	return "", ""
 }
 
 // likeThisURL is the form of a standing order for meals like an order.

@@ -180,7 +180,7 @@ func (b browser) form(page string) url.Values {
 	for _, m := range regexp.MustCompile(`(?s)<select id="([^"]+)".*?</select>`).FindAllStringSubmatch(page, -1) {
 		form.Set(m[1], regexp.MustCompile(`<option value="([^"]*)" selected`).FindStringSubmatch(m[0])[1])
 	}
-	if form.Get("key") == "" {
+	if form.Get("key")+form.Get("version") == "" {
 		b.t.Fatalf("no form in the page:\n%s", readable(page))
 	}
 	return form

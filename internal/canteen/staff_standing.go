@@ -78,14 +78,16 @@ func (s *service) staffStandingView(r *http.Request, query, person string, form 
 	if v.Form, err = s.standingForm(ctx, v.View, form); err != nil {
 		return v, err
 	}
-	v.Form.Eater = person
-	v.Form.Payments = []web.Option{
-		{Value: payCounter, Label: v.T("canteen.staff.payCounter")}, {Value: payEater, Label: v.T("canteen.staff.payPurse")},
-	}
+	v.Form.Eater, v.Form.Payments = person, staffPayments(v.View)
 	if form == nil {
 		v.Form.first(v.Today)
 	}
 	return v, nil
+}
+
+// staffPayments are how somebody at the counter can have their meals paid.
+func staffPayments(v web.View) []web.Option {
+	return []web.Option{{Value: payCounter, Label: v.T("canteen.staff.payCounter")}, {Value: payEater, Label: v.T("canteen.staff.payPurse")}}
 }
 
 // standingAtCounter makes a standing order for somebody at the counter. It is
@@ -105,12 +107,7 @@ func (s *service) standingAtCounter(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	want := StandingWanted{Eater: person, OrderedBy: person, Actor: v.Me.ID}
-	switch v.Form.Payment {
-	case payEater:
-		want.Payment, want.Payer = PayPurse, person
-	case payCounter:
-		want.Payment = PayCounter
-	}
+	want.Payment, want.Payer = paidWith(v.Form.Payment, person, "")
 	_, ok, err := s.makeFrom(r.Context(), v.View, &v.Form, want)
 	switch {
 	case err != nil:
@@ -153,6 +150,66 @@ func (s *service) staffStanding(done string, do func(ctx context.Context, a Act,
 		}
 		v.Problem = standingRefusal(v.View, refusal)
 		s.pages.Render(w, r, statusOf(refusal), staffStandingPage(v))
+	}
+}
+
+// staffStandingChangeURL is the form that changes somebody's standing order.
+func staffStandingChangeURL(id uuid.UUID) string {
+	return staffStandingPath + "/" + id.String() + "/change"
+}
+
+// staffChange is the form for somebody at the counter, with what was sent. That
+// their standing order is shown is recorded.
+func (s *service) staffChange(r *http.Request, form url.Values) (p standingChangeView, who identity.Person, err error) {
+	ctx := r.Context()
+	id, err := parseID(r.PathValue("id"))
+	if err != nil {
+		return p, who, err
+	}
+	o, err := s.store.SeeStanding(ctx, s.by(ctx), id)
+	if err != nil {
+		return p, who, err
+	}
+	if who, err = s.people.Person(ctx, o.Eater); err != nil {
+		return p, who, err
+	}
+	p, err = s.changeView(r, o, form, staffPayments(s.pages.View(r)), "")
+	p.Order = staffOrderURL
+	return p, who, err
+}
+
+func (s *service) staffChangeStandingPage(w http.ResponseWriter, r *http.Request) {
+	p, who, err := s.staffChange(r, nil)
+	switch {
+	case err != nil:
+		s.fail(w, r, err)
+	case p.State(s.today()) == StandingEnded:
+		http.Redirect(w, r, staffStandingURL(p.Eater), http.StatusSeeOther)
+	default:
+		s.pages.Render(w, r, http.StatusOK, staffChangeStandingPage(s.desk(r, staffStandingPath), p, who))
+	}
+}
+
+func (s *service) staffChangeStanding(w http.ResponseWriter, r *http.Request) {
+	if !s.staffForm(w, r) {
+		return
+	}
+	p, who, err := s.staffChange(r, r.PostForm)
+	status := 0
+	if err == nil {
+		status, err = s.changeFrom(r.Context(), s.pages.View(r), &p, s.staffAct(r.Context(), p.ID), "")
+	}
+	if refusal, refused := errors.AsType[*Refusal](err); refused {
+		status, err = statusOf(refusal), nil
+		p.Form.Mistakes[""] = standingRefusal(s.pages.View(r), refusal)
+	}
+	switch {
+	case err != nil:
+		s.fail(w, r, err)
+	case status != 0:
+		s.pages.Render(w, r, status, staffChangeStandingPage(s.desk(r, staffStandingPath), p, who))
+	default:
+		http.Redirect(w, r, withDone(staffStandingURL(p.Eater), "standingChanged"), http.StatusSeeOther)
 	}
 }
 

@@ -480,6 +480,12 @@ func TestEveryStaffPageIsAudited(t *testing.T) {
 		"POST " + staffStandingPath: func() visit {
 			return visit{cook, staffStandingPath, s.standingFor(li), []string{"canteen.standing li", "canteen.standing-view li"}}
 		},
+		"GET " + staffStandingPath + "/{id}/change": func() visit {
+			return visit{by: cook, path: staffStandingPath + "/" + s.standing(li) + "/change", want: []string{"canteen.standing-view li"}}
+		},
+		"POST " + staffStandingPath + "/{id}/change": func() visit {
+			return visit{cook, staffStandingPath + "/" + s.standing(li) + "/change", with(s.standingFor(li), "version", "1", "wish", "少盐"), []string{"canteen.standing-change li", "canteen.standing-view li"}}
+		},
 		"POST " + staffStandingPath + "/{id}/skip": func() visit {
 			return visit{cook, staffStandingPath + "/" + s.standing(li) + "/skip", url.Values{"away-from": {"2026-11-30"}}, []string{"canteen.standing-skip li"}}
 		},

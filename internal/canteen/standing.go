@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -154,9 +155,11 @@ type Standing struct {
 	Eater, OrderedBy string
 	// Skips are the days on which nothing is to be ordered, in order.
 	Skips []civil.Date
-	// Since is from when on it counts: days whose cut-off was before are not
-	// its.
-	Since     time.Time
+	// Since is from when on it counts as it is: days whose cut-off was before
+	// are not its.
+	Since time.Time
+	// Version rises with every change; who changes it says which they saw.
+	Version   int
 	CreatedAt time.Time
 	// PausedAt is when it was paused; zero if it is not.
 	PausedAt time.Time
@@ -319,15 +322,43 @@ var weekdays = []v1alpha1.Weekday{"Monday", "Tuesday", "Wednesday", "Thursday", 
 // are named as the API names them.
 type StandingMistake struct{ Field, Text string }
 
-// CheckStanding says what is wrong with the terms of a new standing order, one
-// mistake for each field; nil if nothing is. home is where the eater lives.
-func CheckStanding(c Canteen, t StandingTerms, estate string, today civil.Date) []StandingMistake {
-	var wrong []StandingMistake
-	say := func(bad bool, field, format string, args ...any) {
-		if bad && !slices.ContainsFunc(wrong, func(m StandingMistake) bool { return m.Field == field }) {
-			wrong = append(wrong, StandingMistake{field, fmt.Sprintf(format, args...)})
-		}
+// StandingMistakes are the mistakes in a standing order, one for each field.
+type StandingMistakes []StandingMistake
+
+// Error names the fields and what is wrong with them.
+func (l StandingMistakes) Error() string {
+	texts := make([]string, len(l))
+	for i, m := range l {
+		texts[i] = m.Field + ": " + m.Text
 	}
+	return strings.Join(texts, "; ")
+}
+
+// say notes a mistake if something is bad, but for a field that has one.
+func (l *StandingMistakes) say(bad bool, field, format string, args ...any) {
+	if bad && !slices.ContainsFunc(*l, func(m StandingMistake) bool { return m.Field == field }) {
+		*l = append(*l, StandingMistake{field, fmt.Sprintf(format, args...)})
+	}
+}
+
+// CheckStanding says what is wrong with the terms of a new standing order, one
+// mistake for each field; nil if nothing is. estate is where the eater lives.
+func CheckStanding(c Canteen, t StandingTerms, estate string, today civil.Date) StandingMistakes {
+	var wrong StandingMistakes
+	wrong.checkBegin(t, today)
+	wrong.checkTerms(c, t, estate)
+	return wrong
+}
+
+// checkBegin notes what is wrong with the first day of what has not begun.
+func (l *StandingMistakes) checkBegin(t StandingTerms, today civil.Date) {
+	l.say(t.From.DaysSince(today) < 0, "from", "begin today or later")
+	l.say(t.From.DaysSince(today) > maxAhead, "from", "begin within %d days", maxAhead)
+}
+
+// checkTerms notes what is wrong with all terms but the first day.
+func (l *StandingMistakes) checkTerms(c Canteen, t StandingTerms, estate string) {
+	say := l.say
 	meal, ok := c.Meal(t.Meal)
 	say(!ok || c.retired, "meal", "the canteen has no such meal")
 	served := func(d v1alpha1.Weekday) bool { return len(meal.Days) == 0 || slices.Contains(meal.Days, d) }
@@ -336,8 +367,6 @@ func CheckStanding(c Canteen, t StandingTerms, estate string, today civil.Date) 
 		say(!slices.Contains(weekdays, d), "weekdays", "not a day of the week")
 		say(ok && !served(d), "weekdays", "the meal is not served on %s", d)
 	}
-	say(t.From.DaysSince(today) < 0, "from", "begin today or later")
-	say(t.From.DaysSince(today) > maxAhead, "from", "begin within %d days", maxAhead)
 	say(t.Until != (civil.Date{}) && t.Until.DaysSince(t.From) < 0, "until", "the last day is not before the first")
 	say(len(t.Dishes.Kinds) == 0, "kinds", "name at least one kind of dishes")
 	say(c.MaxPortions > 0 && len(t.Dishes.Kinds) > int(c.MaxPortions), "kinds", "at most %d portions can be ordered", c.MaxPortions)
@@ -349,7 +378,6 @@ func CheckStanding(c Canteen, t StandingTerms, estate string, today civil.Date) 
 	say(t.Way == v1alpha1.WayDelivery && !slices.Contains(c.DeliveryEstates, estate), "way", "meals are not brought there")
 	say(utf8.RuneCountInString(t.Wish) > maxWish, "wish", "at most %d characters", maxWish)
 	say(t.Payment != PayPurse && t.Payment != PayCounter, "payment", "from a purse, or at the counter")
-	return wrong
 }
 
 // unknown reports whether a list has something that is not known, or something

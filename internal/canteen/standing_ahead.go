@@ -72,7 +72,8 @@ func ahead(o Standing, c Canteen, m Menu, done StandingDay, order Order, now tim
 	meal, ok := c.Meal(o.Meal)
 	times := TimesOf(meal, m.Day, loc)
 	live := o.State(civil.DateOf(now, loc)) != StandingEnded
-	open := ok && live && now.Before(times.CutOff)
+	// A day may have been the standing order's until its days were changed.
+	open := ok && live && o.Covers(m.Day) && now.Before(times.CutOff)
 	published := !m.PublishedAt.IsZero()
 	switch {
 	case order.ID != uuid.Nil && (order.State.Live() || order.State == StateServed || order.State == StateMissed):

@@ -96,27 +96,28 @@ func menuOf(menus []Menu, sitting Sitting) Menu {
 // that it was: in one transaction, so that it is done once whoever else tries
 // to, and whatever is stopped in between. The sitting of w is the day's; w says
 // who eats and what prices depend on, the standing order and the menu the rest.
-// The outcome is empty if there was nothing to do any more.
-func (s *Store) TakeTurn(ctx context.Context, id uuid.UUID, w Wanted) (o Order, outcome Outcome, err error) {
-	err = s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) (err error) {
-		o, outcome, err = s.takeTurn(ctx, tx, id, w)
+// seen is the standing order for which w was made ready: if it was changed
+// since, nothing is done. The outcome is empty if there was nothing to do.
+func (s *Store) TakeTurn(ctx context.Context, seen Standing, w Wanted) (o Order, outcome Outcome, err error) {
+	err = s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		o, outcome = Order{}, ""
+		standing, err := standingIn(ctx, tx, seen.ID)
+		if errors.Is(err, ErrNotFound) || err == nil && standing.Version != seen.Version {
+			return nil
+		}
+		if err == nil {
+			o, outcome, err = s.takeTurn(ctx, tx, standing, w)
+		}
 		return err
 	})
 	if err != nil {
-		err = fmt.Errorf("placing a meal of standing order %s for %s: %w", id, w.Day, err)
+		err = fmt.Errorf("placing a meal of standing order %s for %s: %w", seen.ID, w.Day, err)
 	}
 	return o, outcome, err
 }
 
-func (s *Store) takeTurn(ctx context.Context, tx bun.Tx, id uuid.UUID, w Wanted) (o Order, outcome Outcome, err error) {
-	standing, err := standingIn(ctx, tx, id)
-	if errors.Is(err, ErrNotFound) {
-		return o, "", nil
-	}
-	if err != nil {
-		return o, "", err
-	}
-	done, err := standingDaysIn(ctx, tx, id, w.Day)
+func (s *Store) takeTurn(ctx context.Context, tx bun.Tx, standing Standing, w Wanted) (o Order, outcome Outcome, err error) {
+	done, err := standingDaysIn(ctx, tx, standing.ID, w.Day)
 	if _, already := done[w.Day]; err != nil || already {
 		return o, "", err
 	}
@@ -140,7 +141,7 @@ func (s *Store) takeTurn(ctx context.Context, tx bun.Tx, id uuid.UUID, w Wanted)
 	default:
 		return o, "", nil
 	}
-	row := standingDayRow{Standing: id, Day: w.Day.String(), Outcome: outcome, At: w.Now.Unix()}
+	row := standingDayRow{Standing: standing.ID, Day: w.Day.String(), Outcome: outcome, At: w.Now.Unix()}
 	if o.ID != uuid.Nil {
 		row.OrderID = &o.ID
 	}
@@ -223,7 +224,7 @@ func (s *service) takeTurn(ctx context.Context, turn StandingTurn) error {
 			return err
 		}
 	}
-	o, outcome, err := s.store.TakeTurn(ctx, turn.ID, w)
+	o, outcome, err := s.store.TakeTurn(ctx, turn.Standing, w)
 	if err != nil {
 		return err
 	}

@@ -37,6 +37,7 @@ type standingRow struct {
 	PausedAt  *int64
 	EndedAt   *int64
 	Ending    Ending
+	Version   int
 }
 
 type skipRow struct {
@@ -59,7 +60,7 @@ type standingDayRow struct {
 func (r standingRow) standing() (Standing, error) {
 	o := Standing{
 		ID: r.ID, Eater: r.Eater, OrderedBy: r.OrderedBy, Since: time.Unix(r.Since, 0), CreatedAt: time.Unix(r.CreatedAt, 0),
-		PausedAt: timeOf(r.PausedAt), EndedAt: timeOf(r.EndedAt), Ending: r.Ending,
+		PausedAt: timeOf(r.PausedAt), EndedAt: timeOf(r.EndedAt), Ending: r.Ending, Version: r.Version,
 		StandingTerms: StandingTerms{Canteen: r.Canteen, Meal: r.Meal, Way: r.Way, Wish: r.Wish, Payment: r.Payment, Payer: r.Payer},
 	}
 	var err error
@@ -78,7 +79,7 @@ func standingRowOf(o Standing) (standingRow, error) {
 	r := standingRow{
 		ID: o.ID, Canteen: o.Canteen, Meal: o.Meal, Eater: o.Eater, OrderedBy: o.OrderedBy, Payer: o.Payer, Payment: o.Payment,
 		FirstDay: o.From.String(), Way: o.Way, Wish: o.Wish, Since: o.Since.Unix(), CreatedAt: o.CreatedAt.Unix(),
-		PausedAt: unix(o.PausedAt), EndedAt: unix(o.EndedAt), Ending: o.Ending,
+		PausedAt: unix(o.PausedAt), EndedAt: unix(o.EndedAt), Ending: o.Ending, Version: o.Version,
 	}
 	if o.Until != (civil.Date{}) {
 		r.LastDay = o.Until.String()
@@ -167,13 +168,28 @@ func (s *Store) SeeStandings(ctx context.Context, by By, person string) ([]Stand
 	if err != nil {
 		return nil, err
 	}
-	err = s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
-		return audit.Append(ctx, tx, by.Now, audit.Entry{Action: Name + ".standing-view", Actor: by.Actor, Person: person, Object: person})
+	return found, s.noteStandingSeen(ctx, by, person, person)
+}
+
+// SeeStanding is somebody's standing order for staff, which is recorded before
+// it is shown.
+func (s *Store) SeeStanding(ctx context.Context, by By, id uuid.UUID) (Standing, error) {
+	o, err := standingIn(ctx, s.db.Reader(), id)
+	if err != nil {
+		return o, err
+	}
+	return o, s.noteStandingSeen(ctx, by, o.Eater, id.String())
+}
+
+// noteStandingSeen records that staff look at somebody's standing orders.
+func (s *Store) noteStandingSeen(ctx context.Context, by By, person, object string) error {
+	err := s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		return audit.Append(ctx, tx, by.Now, audit.Entry{Action: Name + ".standing-view", Actor: by.Actor, Person: person, Object: object})
 	})
 	if err != nil {
-		return nil, fmt.Errorf("nothing is shown, since that could not be recorded: %w", err)
+		return fmt.Errorf("nothing is shown, since that could not be recorded: %w", err)
 	}
-	return found, nil
+	return nil
 }
 
 // StandingDays are the days from one on for which something was done for a
@@ -263,7 +279,7 @@ func addStanding(ctx context.Context, tx bun.Tx, w StandingWanted) (o Standing, 
 		return o, err
 	}
 	now := time.Unix(w.Now.Unix(), 0)
-	o = Standing{ID: id, StandingTerms: w.StandingTerms, Eater: w.Eater, OrderedBy: w.OrderedBy, Since: now, CreatedAt: now}
+	o = Standing{ID: id, StandingTerms: w.StandingTerms, Eater: w.Eater, OrderedBy: w.OrderedBy, Since: now, CreatedAt: now, Version: 1}
 	row, err := standingRowOf(o)
 	if err != nil {
 		return o, err

@@ -221,7 +221,7 @@ func (w world) lunches(t testing.TB, change func(o *StandingWanted)) Standing {
 // turn does what is to be done for Monday's lunch.
 func (w world) turn(t testing.TB, o Standing, now string) (Order, Outcome) {
 	t.Helper()
-	order, outcome, err := w.TakeTurn(t.Context(), o.ID, w.turnWanted(t, o, now))
+	order, outcome, err := w.TakeTurn(t.Context(), o, w.turnWanted(t, o, now))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -249,7 +249,7 @@ func TestStandingOnce(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range outcomes {
 			all.Go(func() {
-				_, outcome, err := w.TakeTurn(t.Context(), o.ID, w.turnWanted(t, o, sunday))
+				_, outcome, err := w.TakeTurn(t.Context(), o, w.turnWanted(t, o, sunday))
 				if err != nil {
 					t.Error(err)
 				}
@@ -439,7 +439,7 @@ func TestStandingTier(t *testing.T) {
 			o := w.lunches(t, func(o *StandingWanted) { o.Eater = born })
 			want := w.turnWanted(t, o, sunday)
 			want.Who.BornOn = date(t, born)
-			order, _, err := w.TakeTurn(t.Context(), o.ID, want)
+			order, _, err := w.TakeTurn(t.Context(), o, want)
 			if err != nil || order.Next == nil || order.Next.Pays() != pays {
 				t.Errorf("born on %s: %+v, %v", born, order, err)
 			}

@@ -397,6 +397,10 @@ func TestActions(t *testing.T) {
 		if _, _, err := w.SkipDays(t.Context(), a, []civil.Date{lunch(t).Day}); err != nil {
 			t.Fatal(err)
 		}
+		must[Standing](t)(w.SeeStanding(t.Context(), by, standing.ID))
+		changed := StandingChange{StandingTerms: standing.StandingTerms, Version: standing.Version}
+		changed.Wish = "少盐"
+		must[Standing](t)(w.ChangeStanding(t.Context(), a, changed))
 		must[Standing](t)(w.EndStanding(t.Context(), a, EndedByStaff))
 		for _, retired := range []bool{true, false} {
 			if err := w.RetireDish(t.Context(), by, w.rice.ID, retired); err != nil {

@@ -1,11 +1,14 @@
 package cli
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/linli-io/linli/internal/civil"
 )
 
 // standingModel is what should be true of the standing orders of some days.
@@ -17,9 +20,13 @@ type standingModel struct {
 
 // standingOrder is one of them, as far as residents know.
 type standingOrder struct {
-	ID, State string
-	SkipDays  []string
-	by        string
+	ID, State, From, Payment string
+	SkipDays, Weekdays       []string
+	Version                  int
+	by                       string
+	// kept are orders that it has made before it was changed: they stay as they
+	// are.
+	kept map[string]bool
 	// again is how often a day was wanted again after it was skipped.
 	again map[string]int
 	// had is how many orders there were when it was paused or ended, -1 while it
@@ -57,12 +64,30 @@ func (o *standingOrder) made(all map[string]meal, day string) (n, live int) {
 	return n, live
 }
 
+// weekday is the day of the week of a date.
+func weekday(t testing.TB, date string) string {
+	t.Helper()
+	day, err := civil.ParseDate(date)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return day.Weekday().String()
+}
+
 // check: no day is ordered twice, nor one that is skipped, nor any while the
-// standing order rests.
+// standing order rests, nor what it was changed from.
 func (s *standingModel) check(t *testing.T) {
 	all := s.listed(t)
 	for _, o := range s.known {
 		total := 0
+		for id, m := range all {
+			if m.StandingOrder != o.ID || o.kept[id] {
+				continue
+			}
+			if day := weekday(t, m.Date); !slices.Contains(o.Weekdays, day) || m.Payment != o.Payment {
+				t.Fatalf("standing order %s for %s from the %s has ordered for %s from the %s", o.ID, o.Weekdays, o.Payment, day, m.Payment)
+			}
+		}
 		for _, day := range s.days {
 			n, live := o.made(all, day)
 			if n > 1+o.again[day] {
@@ -90,7 +115,7 @@ func (s *standingModel) actions(t *testing.T) map[string]func(*rapid.T) {
 	return map[string]func(*rapid.T){
 		"standing order": func(r *rapid.T) {
 			who := rapid.SampledFrom(eaters).Draw(r, "who")
-			o := &standingOrder{by: who.by, again: map[string]int{}, had: -1}
+			o := &standingOrder{by: who.by, again: map[string]int{}, kept: map[string]bool{}, had: -1}
 			status := s.ask(t, who.by, "POST", path, map[string]any{
 				"canteen": "lakeside", "meal": "lunch", "way": "PickUp", "from": s.days[0], "person": s.ids[who.eater],
 				"weekdays": []string{"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"},
@@ -118,6 +143,37 @@ func (s *standingModel) actions(t *testing.T) map[string]func(*rapid.T) {
 			for _, day := range before {
 				if !slices.Contains(o.SkipDays, day) {
 					o.again[day]++
+				}
+			}
+		},
+		"change standing order": func(r *rapid.T) {
+			o := some(r)
+			body := map[string]any{
+				"way": rapid.SampledFrom([]string{"PickUp", "EatIn"}).Draw(r, "way"), "from": o.From, "version": o.Version,
+				"weekdays": rapid.SampledFrom([][]string{{weekday(t, s.days[0])}, {weekday(t, s.days[1])}, {weekday(t, s.days[0]), weekday(t, s.days[1])}}).Draw(r, "days"),
+				"dishes":   map[string]any{"kinds": rapid.SampledFrom([][]string{{"Meat"}, {"Meat", "Staple"}, {"Staple"}}).Draw(r, "kinds")},
+				"payment":  rapid.SampledFrom([]string{"Purse", "Counter"}).Draw(r, "payment"),
+			}
+			before, now := s.listed(t), standingOrder{}
+			if status := s.ask(t, o.by, "PUT", path+"/"+o.ID, body, &now); status >= 300 {
+				if status != http.StatusConflict || o.State != "Ended" {
+					t.Fatalf("standing order %s, which is %s, was not changed: %d", o.ID, o.State, status)
+				}
+				return
+			}
+			o.Weekdays, o.Payment, o.Version = now.Weekdays, now.Payment, now.Version
+			body["version"], body["wish"] = 1000, "少盐"
+			if status := s.ask(t, o.by, "PUT", path+"/"+o.ID, body, nil); status != http.StatusConflict {
+				t.Fatalf("what was changed meanwhile is changed: %d", status)
+			}
+			for id, m := range s.listed(t) {
+				if m.StandingOrder != o.ID {
+					continue
+				}
+				o.kept[id] = true
+				was, known := before[id]
+				if known && was.State == "Placed" && !was.Changing && (m.State != "Placed" || m.Payment != was.Payment || m.Total != was.Total || !slices.Equal(m.Lines, was.Lines)) {
+					t.Fatalf("order %s was changed with its standing order: %+v, was %+v", id, m, was)
 				}
 			}
 		},

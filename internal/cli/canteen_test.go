@@ -434,7 +434,7 @@ func (k *kitchen) day(t *testing.T, r *rapid.T) {
 		},
 	}
 	maps.Copy(actions, standing.actions(t))
-	for _, first := range []string{"standing order", "standing order", "standing order", "standing order", "skip", "skip"} {
+	for _, first := range []string{"standing order", "standing order", "standing order", "standing order", "skip", "skip", "change standing order"} {
 		actions[first](r)
 	}
 	r.Repeat(actions)

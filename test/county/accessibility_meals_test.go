@@ -148,6 +148,11 @@ func (f furnished) mealPages() []page {
 			p.clickAt(`//main//form[@method="post"]//button`)
 		}},
 		{name: "standing", path: standing + "?done=skipped&cancelled=1&late=1"},
+		{name: "standing-change", path: standing + "/change"},
+		{name: "standing-change-mistakes", path: standing + "/change", then: func(p *person) {
+			p.do(chromedp.SetValue(`//main//input[@name="until"]`, "2026-01-01"))
+			p.clickAt(`//main//form[@method="post"]//button`)
+		}},
 		{name: "standing-end", path: standing + "/end"},
 	}
 }
@@ -164,6 +169,7 @@ func (f furnished) kitchenPages() []page {
 		{name: "counter-order", path: staff + "order?" + f.meals.sitting.query()},
 		{name: "counter-standing", path: staff + "standing?q=王"},
 		{name: "counter-standing-of", path: staff + "standing?person=" + f.person},
+		{name: "counter-standing-change", path: staff + "standing/" + f.meals.standing + "/change"},
 		{name: "menus", path: staff + "menus"},
 		{name: "menu-plan", path: staff + "menus/" + f.meals.sitting.path()},
 		{name: "dishes", path: staff + "dishes/"},
