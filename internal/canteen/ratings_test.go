@@ -44,12 +44,14 @@ func TestRate(t *testing.T) {
 		rate := func(a Act, dish uuid.UUID, stars int, line string) error {
 			return w.Rate(ctx, a, []Rating{{Dish: dish, Stars: stars, Line: line}})
 		}
-		for range 2 { // said twice is said once
-			if err := rate(a, w.pork.ID, 2, "太咸"); err != nil {
+		for i := range 2 { // said twice is said once, and is as old as it was
+			again := a
+			again.Now = a.Now.Add(time.Duration(i) * time.Hour)
+			if err := rate(again, w.pork.ID, 2, "太咸"); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if said := w.said(t); len(said) != 1 || said[0].Stars != 2 || said[0].Line != "太咸" || !said[0].Complaint() || said[0].Sitting != lunch(t) {
+		if said := w.said(t); len(said) != 1 || !said[0].At.Equal(a.Now) || said[0].Stars != 2 || said[0].Line != "太咸" || !said[0].Complaint() || said[0].Sitting != lunch(t) {
 			t.Errorf("said: %+v", said)
 		}
 		for _, test := range []struct {
@@ -163,6 +165,52 @@ func TestStars(t *testing.T) {
 		}
 		if len(w.said(t)) != 0 || len(seen()) != 0 {
 			t.Errorf("left: %+v, %+v", w.said(t), seen())
+		}
+	})
+}
+
+// TestComplaints: one or two stars call for somebody to look into it, three do
+// not.
+func TestComplaints(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w world) {
+		for stars, want := range map[int]int{1: 1, 2: 1, 3: 0} {
+			a := w.served(t, fmt.Sprint("eater-", stars))
+			if err := w.Rate(t.Context(), a, []Rating{{Dish: w.pork.ID, Stars: stars}}); err != nil {
+				t.Fatal(err)
+			}
+			found := 0
+			for _, said := range must[[]Said](t)(w.Said(t.Context(), SaidFilter{Complaints: true, Limit: 100})) {
+				if said.Order == a.ID {
+					found++
+				}
+			}
+			if found != want || (Said{Rating: Rating{Stars: stars}}).Complaint() != (want == 1) {
+				t.Errorf("%d stars: %d complaints, want %d", stars, found, want)
+			}
+		}
+	})
+}
+
+// TestDaughterLeaves: what a daughter said for her mother goes with her, and the
+// mother's stars stay.
+func TestDaughterLeaves(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w world) {
+		ctx, a := t.Context(), w.served(t, "wang")
+		a.Reach = Reach{Actor: "li", Persons: []string{"li", "wang"}}
+		if err := w.Rate(ctx, a, []Rating{{Dish: w.pork.ID, Stars: 4, Line: "妈妈说好吃"}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Forget(ctx, "li", a.Now); err != nil {
+			t.Fatal(err)
+		}
+		if said := w.said(t); len(said) != 1 || said[0].Stars != 4 || said[0].Line != "" {
+			t.Errorf("said: %+v", said)
+		}
+		if about := must[[]PersonalRating](t)(w.ratingsAbout(ctx, "wang")); len(about) != 1 || about[0].Stars != 4 {
+			t.Errorf("about the mother: %+v", about)
+		}
+		if about := must[[]PersonalRating](t)(w.ratingsAbout(ctx, "li")); len(about) != 0 {
+			t.Errorf("about the daughter: %+v", about)
 		}
 	})
 }

@@ -318,6 +318,13 @@ func TestTrace(t *testing.T) {
 		if r := must[map[Cooked]Reached](t)(w.Reached(ctx, cooked)); r[cooked[0]] != (Reached{2, 3}) {
 			t.Errorf("reached: %+v", r)
 		}
+		// Nobody ticked the guest off, who may have eaten all the same.
+		if err := w.Advance(ctx, moment(t, "2026-11-23T16:30:00+08:00"), shanghai); err != nil {
+			t.Fatal(err)
+		}
+		if r := must[map[Cooked]Reached](t)(w.Reached(ctx, cooked)); r[cooked[0]] != (Reached{2, 3}) {
+			t.Errorf("reached when the meal is over: %+v", r)
+		}
 		looks := func(action, person string) (n int) {
 			for _, r := range must[[]audit.Record](t)(audit.Between(ctx, w.db, time.Time{}, moment(t, atNoon).Add(time.Hour), 1000)) {
 				if r.Action == action && r.Person == person {
@@ -327,6 +334,7 @@ func TestTrace(t *testing.T) {
 			return n
 		}
 		for range 2 {
+			must[[]Eaten](t)(w.Eaters(ctx, w.cook(t, atNoon), meat.ID.String(), cooked, false, shanghai))
 			must[[]Eaten](t)(w.Eaters(ctx, w.cook(t, atNoon), meat.ID.String(), cooked, true, shanghai))
 		}
 		if looks("canteen.trace-listed", "wang") != 1 || looks("canteen.trace-exported", "wang") != 2 || looks("canteen.trace-export", "") != 2 {

@@ -175,6 +175,7 @@ func TestBatchForm(t *testing.T) {
 	v.has(page, "别人刚刚修改过")
 	v.page("/canteen/staff/safety/batches/", "大米 50千克", "还有1天")
 	v.page("/canteen/staff/", "现在要做的", "大米：还有1天")
+	s.visitor(desker).hasNot(s.visitor(desker).page("/canteen/staff/"), "现在要做的", "大米")
 
 	// The photo is for staff.
 	id := strings.TrimPrefix(path, batchesPath)
@@ -185,8 +186,10 @@ func TestBatchForm(t *testing.T) {
 		t.Errorf("a photo: %d to %s", status, to)
 	}
 	v.page(path, "送货单或标签照片")
-	if status, _, _ := v.open(batchPhotosPath+"/"+id, nil); status != http.StatusOK {
-		t.Errorf("the photo: %d", status)
+	answer := must[*http.Response](t)(v.client.Get(s.URL + batchPhotosPath + "/" + id))
+	answer.Body.Close()
+	if cache := answer.Header.Get("Cache-Control"); answer.StatusCode != http.StatusOK || !strings.Contains(cache, "no-store") {
+		t.Errorf("the photo: %s, kept as %q", answer.Status, cache)
 	}
 	photo := must[Photo](t)(s.store.BatchPhoto(t.Context(), idOf(id))).ID.String()
 	for _, address := range []string{batchPhotosPath + "/" + id, photosPath + photo} {
@@ -361,7 +364,10 @@ func TestTracePage(t *testing.T) {
 	if err := s.store.PutUses(t.Context(), s.byCook(), lunch(t), []DishBatches{{idOf(s.pork), []uuid.UUID{meat.ID, salt.ID}}, {idOf(s.rice), []uuid.UUID{salt.ID}}}, shanghai); err != nil {
 		t.Fatal(err)
 	}
-	v.page(traceDishURL(Cooked{lunch(t), idOf(s.pork)}), "食盐", "还用在1道菜里", "米饭")
+	page = v.page(traceDishURL(Cooked{lunch(t), idOf(s.pork)}), "食盐", "还用在1道菜里", "米饭")
+	if n := strings.Count(said(page), "还用在"); n != 1 {
+		t.Errorf("%d batches went into other dishes too; the pork is in no other", n)
+	}
 	v.page(tracePath+"?text="+url.QueryEscape("农场"), "猪五花", "豆腐")
 	v.page(tracePath+"?text=nothing", "没有找到“nothing”")
 	for _, path := range []string{"?batch=" + uuid.NewString(), "?order=" + uuid.NewString(), "?dish=" + uuid.NewString(), "?dish=" + s.pork + "&canteen=nowhere&date=2026-11-23&meal=lunch"} {

@@ -312,7 +312,8 @@ func forgetSuggestions(ctx context.Context, tx bun.Tx, person string) error {
 
 // PersonalSuggestion is what a person has suggested, or voted for.
 type PersonalSuggestion struct {
-	Title string          `json:"title"`
+	// Title is left out of what was hidden, unless it is theirs.
+	Title string          `json:"title,omitempty"`
 	Text  string          `json:"text,omitempty"`
 	State SuggestionState `json:"state"`
 	// Own says that it is theirs; else they voted for it.
@@ -330,8 +331,11 @@ func (s *Store) suggestionsAbout(ctx context.Context, person string) ([]Personal
 	list := []PersonalSuggestion{}
 	for _, r := range rows {
 		p := PersonalSuggestion{Title: r.Title, State: r.State, Own: r.Author == person}
-		if p.Own {
+		switch {
+		case p.Own:
 			p.Text = r.Text // others' texts are theirs
+		case r.State == SuggestionHidden:
+			p.Title = "" // which residents are not to read
 		}
 		list = append(list, p)
 	}

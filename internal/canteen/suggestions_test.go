@@ -15,6 +15,7 @@ import (
 
 	"github.com/linli-io/linli/internal/audit"
 	"github.com/linli-io/linli/internal/database"
+	"github.com/linli-io/linli/internal/host/hosttest"
 )
 
 // TestSuggestions: everybody has a vote for what others would like, and three
@@ -143,8 +144,77 @@ func TestSuggestions(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, s := range list("", true) {
-			if s.Votes != 0 {
-				t.Errorf("votes of who has left: %+v", s)
+			if s.Votes != 0 || s.Mine {
+				t.Errorf("votes of who has left, or nobody's own: %+v", s)
+			}
+		}
+	})
+}
+
+// TestSuggestionEnds: what is taken back goes with its votes; what was declined
+// and is planned after all stays; what was cooked goes half a year later.
+func TestSuggestionEnds(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w world) {
+		ctx, now := t.Context(), moment(t, sunday)
+		by := func(who string) By { return By{Actor: who, Now: now} }
+		left := func(want int) {
+			t.Helper()
+			list, voted := must[[]Suggestion](t)(w.Suggestions(ctx, "", true)), must[[]PersonalSuggestion](t)(w.suggestionsAbout(ctx, "chen"))
+			if len(list) != want || len(voted) != want {
+				t.Errorf("%d suggestions and %d votes are left, want %d", len(list), len(voted), want)
+			}
+		}
+		wonton, noodles := must[Suggestion](t)(w.Suggest(ctx, by("wang"), "荠菜馄饨", "")), must[Suggestion](t)(w.Suggest(ctx, by("wang"), "炸酱面", ""))
+		for _, s := range []Suggestion{wonton, noodles} {
+			if err := w.Vote(ctx, by("chen"), s.ID, true); err != nil {
+				t.Fatal(err)
+			}
+		}
+		left(2)
+		if err := w.TakeBack(ctx, by("wang"), wonton.ID); err != nil {
+			t.Fatal(err)
+		}
+		left(1)
+		if err := w.TakeBack(ctx, by("wang"), wonton.ID); !errors.Is(err, ErrNotFound) {
+			t.Errorf("taken back twice: %v", err)
+		}
+
+		_, err := w.Answer(ctx, by("cook"), noodles.ID, 1, SuggestionDeclined, strings.Repeat("贵", 201))
+		wantRule(t, err, RuleWhy)
+		must[Suggestion](t)(w.Answer(ctx, by("cook"), noodles.ID, 1, SuggestionDeclined, strings.Repeat("贵", 200)))
+		must[Suggestion](t)(w.Answer(ctx, by("cook"), noodles.ID, 2, SuggestionPlanned, "还是做"))
+		erase := func(at time.Time) {
+			t.Helper()
+			if _, err := w.Erase(ctx, at, shanghai); err != nil {
+				t.Fatal(err)
+			}
+		}
+		erase(now.Add(2 * suggestionRetention))
+		left(1)
+		must[Suggestion](t)(w.Answer(ctx, by("cook"), noodles.ID, 3, SuggestionCooked, ""))
+		erase(now.Add(suggestionRetention - time.Second))
+		left(1)
+		erase(now.Add(suggestionRetention))
+		left(0)
+	})
+}
+
+// TestHiddenInExport: who has voted for what was hidden since is not handed its
+// words, in which there may be somebody's name; its author is.
+func TestHiddenInExport(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w world) {
+		ctx := t.Context()
+		by := func(who string) By { return By{Actor: who, Now: moment(t, sunday)} }
+		s := must[Suggestion](t)(w.Suggest(ctx, by("wang"), "换掉张师傅", "他炒的菜太咸"))
+		if err := w.Vote(ctx, by("chen"), s.ID, true); err != nil {
+			t.Fatal(err)
+		}
+		must[Suggestion](t)(w.Answer(ctx, by("cook"), s.ID, 1, SuggestionHidden, "有姓名"))
+		for who, want := range map[string]PersonalSuggestion{
+			"wang": {Title: "换掉张师傅", Text: "他炒的菜太咸", State: SuggestionHidden, Own: true}, "chen": {State: SuggestionHidden},
+		} {
+			if about := must[[]PersonalSuggestion](t)(w.suggestionsAbout(ctx, who)); len(about) != 1 || about[0] != want {
+				t.Errorf("about %s: %+v", who, about)
 			}
 		}
 	})
@@ -188,7 +258,11 @@ func TestSuggestionPages(t *testing.T) {
 		t.Errorf("a vote for one's own: %d:\n%s", status, said(page))
 	}
 	s.call(li, 422, "PUT", "/suggestions/"+id+"/vote", nil, nil)
+	zhao.sent(suggestionsPath+"/"+id+"/unvote", url.Values{})
+	zhao.hasNot(zhao.page(suggestionsPath, "我也想吃"), "1人也想吃", "取消投票")
+	s.call("zhao-changshun", 204, "PUT", "/suggestions/"+id+"/vote", nil, nil)
 	s.call("zhao-changshun", 204, "DELETE", "/suggestions/"+id+"/vote", nil, nil)
+	zhao.hasNot(zhao.page(suggestionsPath), "1人也想吃")
 	s.call("zhao-changshun", 204, "PUT", "/suggestions/"+id+"/vote", nil, nil)
 
 	c.hasNot(c.page(staffSuggestionsPath, "荠菜馄饨", "1人也想吃"), liName)
@@ -217,7 +291,21 @@ func TestSuggestionPages(t *testing.T) {
 	v.hasNot(v.page(suggestionsPath, "准备做", "下周三的早餐"), "收回建议")
 	s.call(cook, 200, "PUT", "/staff/suggestions/"+id+"/answer", map[string]any{"state": "Hidden", "answer": "重复", "version": 2}, nil)
 	zhao.hasNot(zhao.page(suggestionsPath), "荠菜馄饨")
+	v.hasNot(v.page(suggestionsPath), "荠菜馄饨") // its author was told why
+	for who, want := range map[string]int{li: 0, "zhao-changshun": 0} {
+		if s.call(who, 200, "GET", "/suggestions", nil, &list); len(list.Suggestions) != want {
+			t.Errorf("%s sees what is hidden: %+v", who, list)
+		}
+	}
+	s.call(li, 403, "GET", "/staff/suggestions", nil, nil)
+	s.call(cook, 403, "GET", "/staff/suggestions/"+id+"/author", nil, nil)
+	var author struct{ Person string }
+	if s.call(manager, 200, "GET", "/staff/suggestions/"+id+"/author", nil, &author); author.Person != hosttest.PersonID(t, li) {
+		t.Errorf("the author is %q", author.Person)
+	}
 	c.page(staffSuggestionsPath, "荠菜馄饨", "不公开")
 	s.call(cook, 404, "PUT", "/staff/suggestions/"+uuid.NewString()+"/answer", map[string]any{"state": "Cooked", "version": 1}, nil)
-	s.call(li, 201, "POST", "/suggestions", map[string]any{"title": "豆沙包"}, &list)
+	bun := s.api(li, 201, "POST", "/suggestions", map[string]any{"title": "豆沙包"})
+	v.page(v.sent(suggestionsPath+"/"+bun+"/take-back", url.Values{}), "建议已收回")
+	v.hasNot(v.page(suggestionsPath), "豆沙包")
 }
