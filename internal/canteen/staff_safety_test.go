@@ -298,6 +298,16 @@ func TestCheckForm(t *testing.T) {
 	for _, p := range checkPoints {
 		form.Set("check-"+p, "OK")
 	}
+	// What was wrong and is in order now has no remark any more.
+	form.Set("check-hands", "NotOK")
+	form.Set("remark-hands", "洗手液用完")
+	v.page(v.sent(today, form), "检查已保存")
+	form.Set("check-hands", "OK")
+	v.sent(today, form)
+	v.page(safetyPath, "已查 12/12")
+	if strings.Contains(v.page(today), "洗手液用完") {
+		t.Error("a remark about what is in order")
+	}
 	form.Set("check-fridges", "NotOK")
 	status, _, page := v.open(today, form)
 	if status != http.StatusUnprocessableEntity || !strings.Contains(page, `href="#remark-fridges"`) {
