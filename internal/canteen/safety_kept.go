@@ -402,6 +402,21 @@ func checksIn(ctx context.Context, db bun.IDB, canteen string, first, last civil
 	return found, nil
 }
 
+// CheckedSince is the first day of a canteen of which there is a menu for
+// residents or a check; the zero date if there is none.
+func (s *Store) CheckedSince(ctx context.Context, canteen string) (civil.Date, error) {
+	var first string
+	err := s.db.Reader().NewRaw("SELECT COALESCE(MIN(day), '') FROM (SELECT day FROM menus WHERE canteen = ? AND published_at IS NOT NULL "+
+		"UNION ALL SELECT day FROM checks WHERE canteen = ?) AS known", canteen, canteen).Scan(ctx, &first)
+	if err != nil {
+		return civil.Date{}, fmt.Errorf("reading since when a canteen is here: %w", err)
+	}
+	if first == "" {
+		return civil.Date{}, nil
+	}
+	return civil.ParseDate(first)
+}
+
 // PutChecks keeps what was found at some points of a canteen on a day, which is
 // the day on which it is written. Points that are not named stay as they are.
 func (s *Store) PutChecks(ctx context.Context, by By, canteen string, day civil.Date, checks []Finding, loc *time.Location) error {

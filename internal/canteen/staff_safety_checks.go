@@ -157,9 +157,12 @@ type checksMonthView struct {
 	Canteen Canteen
 	Month   civil.Month
 	Today   civil.Date
-	Found   map[civil.Date]map[string]Finding
-	Menus   []Menu
-	Names   staffNames
+	// Since is the first day of which anything is known: nobody missed a check
+	// before the canteen was here.
+	Since civil.Date
+	Found map[civil.Date]map[string]Finding
+	Menus []Menu
+	Names staffNames
 }
 
 func checksMonthURL(canteen string, month civil.Month) string {
@@ -182,6 +185,9 @@ func (s *service) checksMonthView(r *http.Request) (v checksMonthView, err error
 		return v, err
 	}
 	if v.Month, err = s.pageMonth(r); err != nil {
+		return v, err
+	}
+	if v.Since, err = s.store.CheckedSince(ctx, v.Canteen.Name); err != nil {
 		return v, err
 	}
 	first, last := v.Month.First(), v.Month.Last()
@@ -216,6 +222,8 @@ func (v checksMonthView) state(day civil.Date) (web.Tone, string) {
 		return web.Info, v.T("canteen.safety.notCooking")
 	case done == 0 && day == v.Today:
 		return web.Info, v.T("canteen.safety.notYet")
+	case done == 0 && (v.Since == civil.Date{} || day.DaysSince(v.Since) < 0):
+		return web.Info, v.T("canteen.safety.notInUse")
 	case done == 0:
 		return web.Warning, v.T("canteen.safety.missing")
 	case done < len(checkPoints):

@@ -319,7 +319,7 @@ func TestCheckForm(t *testing.T) {
 	v.page(safetyPath, "已查 12/12", "1 项不合格")
 	v.hasNot(v.page("/canteen/staff/"), "检查还没填完")
 	month := "/canteen/staff/safety/checks/lakeside?month=2026-11"
-	v.page(month, "11月23日 周一 已查完 11", "12℃，已报修", "11月22日 周日 漏填")
+	v.page(month, "11月23日 周一 已查完 11", "12℃，已报修", "11月22日 周日 尚未启用")
 	s.clock.SetTime(moment(t, "2026-11-24T00:00:00+08:00"))
 	v = s.visitor(manager)
 	v.hasNot(v.page(today, "不合格 12℃，已报修", "检查只能当天"), "保存检查")
@@ -330,6 +330,8 @@ func TestCheckForm(t *testing.T) {
 	v.has(page, "检查只能当天填写和更正")
 	v.page("/canteen/staff/", "湖畔食堂：今天的检查还没填完")
 	v.page("/canteen/staff/safety/checks/lakeside?month=2026-12", "还没有填写")
+	s.clock.SetTime(moment(t, "2026-11-25T08:00:00+08:00"))
+	s.visitor(manager).page(month, "11月22日 周日 尚未启用", "11月24日 周二 漏填", "11月25日 周三 还没有填写")
 }
 
 // TestTracePage goes from a batch to those who ate, and from a complaint to the
