@@ -3,6 +3,7 @@ package accounts
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -159,6 +160,119 @@ func TestReceiptNumbers(t *testing.T) {
 			}
 			if made := must[Transaction](t)(s.TopUp(ctx, a, "li", 100, fmt.Sprint(i))); made.Receipt.String() != want {
 				t.Errorf("receipt %s, want %s", made.Receipt, want)
+			}
+		}
+	})
+}
+
+// TestKeysOfTwo: two at the desk who use the same key do two things.
+func TestKeysOfTwo(t *testing.T) {
+	eachStore(t, func(t *testing.T, s *Store, _ *told) {
+		ctx := t.Context()
+		suns := must[Transaction](t)(s.TopUp(ctx, by("sun"), "li", 500, "1"))
+		if zhous := must[Transaction](t)(s.TopUp(ctx, by("zhou"), "li", 500, "1")); zhous.ID == suns.ID || zhous.Actor != "zhou" {
+			t.Errorf("both made %+v", zhous)
+		}
+		wantPurse(t, s, "li", 1_000, 0)
+	})
+}
+
+// TestHoldOrders: what a service may ask a purse to hold, and for how long.
+func TestHoldOrders(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(o *HoldOrder)
+		rule   Rule
+	}{
+		"an hour":              {func(*HoldOrder) {}, ""},
+		"nothing":              {func(o *HoldOrder) { o.Amount = 0 }, ""},
+		"less than nothing":    {func(o *HoldOrder) { o.Amount = -1 }, RuleInvalid},
+		"all that may be":      {func(o *HoldOrder) { o.Amount = MaxAmount }, ""},
+		"more than that":       {func(o *HoldOrder) { o.Amount = MaxAmount + 1 }, RuleInvalid},
+		"nobody's":             {func(o *HoldOrder) { o.Person = "" }, RuleInvalid},
+		"without a name":       {func(o *HoldOrder) { o.ID = "" }, RuleInvalid},
+		"before the first":     {func(o *HoldOrder) { o.Revision = 0 }, RuleInvalid},
+		"until now":            {func(o *HoldOrder) { o.ExpiresAt = monday }, RuleExpiry},
+		"a second":             {func(o *HoldOrder) { o.ExpiresAt = monday.Add(time.Second) }, ""},
+		"400 days":             {func(o *HoldOrder) { o.ExpiresAt = monday.Add(maxHold) }, ""},
+		"400 days, one second": {func(o *HoldOrder) { o.ExpiresAt = monday.Add(maxHold + time.Second) }, RuleExpiry},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := order("1", 1, "li", 500)
+			test.change(&o)
+			refusal := o.check(monday)
+			if test.rule == "" && refusal != nil || test.rule != "" && (refusal == nil || refusal.Rule != test.rule) {
+				t.Errorf("got %v, want a refusal by %q", refusal, test.rule)
+			}
+		})
+	}
+}
+
+// TestHoldUntil: who asks for a hold again says anew until when it is held.
+func TestHoldUntil(t *testing.T) {
+	eachStore(t, func(t *testing.T, s *Store, _ *told) {
+		ctx, a := t.Context(), by("canteen")
+		s.mustTopUp(t, "li", 1_000)
+		for id, until := range map[string]time.Duration{"longer": 3 * time.Hour, "shorter": time.Minute} {
+			must[Hold](t)(s.Hold(ctx, a, order(id, 1, "li", 300)))
+			again := order(id, 2, "li", 300)
+			again.ExpiresAt = monday.Add(until)
+			must[Hold](t)(s.Hold(ctx, a, again))
+		}
+		for _, step := range []struct {
+			after time.Duration
+			held  int64
+		}{{time.Minute, 300}, {3*time.Hour - time.Second, 300}, {3 * time.Hour, 0}} {
+			if _, err := s.Expire(ctx, monday.Add(step.after)); err != nil {
+				t.Fatal(err)
+			}
+			wantPurse(t, s, "li", 1_000, step.held)
+		}
+	})
+}
+
+// TestNothingNegative: no service takes less than nothing, which would be a way
+// to pay something out.
+func TestNothingNegative(t *testing.T) {
+	eachStore(t, func(t *testing.T, s *Store, _ *told) {
+		ctx, a := t.Context(), by("canteen")
+		s.mustTopUp(t, "li", 1_000)
+		must[Hold](t)(s.Hold(ctx, a, order("1", 1, "li", 500)))
+		must[Taken](t)(s.Sell(ctx, a, SaleOrder{Service: "canteen", ID: "1", Amount: 500, Subsidy: 100, Person: "li"}))
+		for _, of := range [][2]int64{{-1, 0}, {0, -1}, {100, MaxAmount + 1}} {
+			_, err := s.Capture(ctx, a, "canteen", "1", of[0], of[1])
+			wantRefusal(t, err, RuleInvalid)
+			_, err = s.Sell(ctx, a, SaleOrder{Service: "canteen", ID: "2", Amount: of[0], Subsidy: of[1]})
+			wantRefusal(t, err, RuleInvalid)
+		}
+		for _, of := range [][2]int64{{-1, 0}, {0, -1}} {
+			_, err := s.Refund(ctx, a, RefundOrder{Service: "canteen", ID: "1", Of: "sales/1", Amount: of[0], Subsidy: of[1], To: ToPurse})
+			wantRefusal(t, err, RuleInvalid)
+		}
+		wantPurse(t, s, "li", 1_000, 500)
+	})
+}
+
+// TestChecked: what does not sum to nothing is not posted.
+func TestChecked(t *testing.T) {
+	if _, err := checked([]Posting{{Account: "cash", Amount: -500}, {Account: "purse/1", Amount: 499}}); err == nil {
+		t.Error("a fen was lost")
+	}
+	got, err := checked([]Posting{{Account: "subsidy/canteen"}, {Account: "revenue/canteen", Amount: 500}, {Account: "cash", Amount: -500}})
+	if want := []Posting{{Account: "cash", Amount: -500}, {Account: "revenue/canteen", Amount: 500}}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("posted: %+v, %v", got, err)
+	}
+}
+
+// TestToldOfTopUp: whose purse it is learns that another has paid in, and is not
+// told what they did themselves.
+func TestToldOfTopUp(t *testing.T) {
+	eachStore(t, func(t *testing.T, s *Store, news *told) {
+		ctx := t.Context()
+		for _, payer := range []string{"li", "wang"} {
+			p := must[Payment](t)(s.BeginPayment(ctx, by(payer), "li", 500, ChannelNative, "k"))
+			must[Payment](t)(s.Settle(ctx, Act{Actor: payer, Now: monday, Location: shanghai}, Outcome{Reference: p.Reference(), Paid: true, Amount: 500}))
+			if told := news.take(); len(told) != map[string]int{"li": 0, "wang": 1}[payer] {
+				t.Errorf("%s paid in, and Li was told %+v", payer, told)
 			}
 		}
 	})

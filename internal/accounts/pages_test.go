@@ -206,8 +206,10 @@ func TestCounterPages(t *testing.T) {
 			t.Errorf("%s: %d", path, status)
 		}
 	}
-	if status, _, _ := sun.open("/accounts/staff/ledger", nil); status != http.StatusForbidden {
-		t.Errorf("the ledger for the front desk: %d", status)
+	for _, path := range []string{"/accounts/staff/ledger", "/accounts/staff/ledger.csv"} {
+		if status, _, _ := sun.open(path, nil); status != http.StatusForbidden {
+			t.Errorf("%s for the front desk: %d", path, status)
+		}
 	}
 	zhou.page("/accounts/staff/ledger", "2026年11月总账", "居民钱包", "现金", "合计为零", "-¥80.00")
 	_, _, file := zhou.open("/accounts/staff/ledger.csv?month=2026-11", nil)

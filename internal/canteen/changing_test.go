@@ -202,3 +202,23 @@ func TestLimits(t *testing.T) {
 		w.mustPlace(t, want)
 	})
 }
+
+// TestToldOfCancel: who eats learns that the kitchen has cancelled their meal,
+// and is not told what they did themselves.
+func TestToldOfCancel(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w world) {
+		var told []News
+		w.OnNews(func(_ context.Context, _ bun.Tx, n News) error { told = append(told, n); return nil })
+		for _, test := range []struct {
+			actor, eater string
+			told         int
+		}{{"wang", "wang", 0}, {"cook", "wang", 1}, {"cook", "cook", 0}} {
+			told = nil
+			o := w.mustPlace(t, w.wanted(t, test.eater, PayCounter, 1, 0))
+			must[Order](t)(w.Cancel(t.Context(), o.by(t, test.actor, sunday)))
+			if len(told) != test.told || test.told == 1 && (told[0].Kind != NewsCancelled || told[0].Order.Eater != test.eater) {
+				t.Errorf("%s cancelled the meal of %s: told %+v", test.actor, test.eater, told)
+			}
+		}
+	})
+}

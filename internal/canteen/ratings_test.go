@@ -169,6 +169,15 @@ func TestStars(t *testing.T) {
 	})
 }
 
+// TestAverage: rounded to a tenth of a star, and none without ratings.
+func TestAverage(t *testing.T) {
+	for stars, want := range map[Stars]int{{3, 14}: 47, {3, 13}: 43, {2, 9}: 45, {8, 29}: 36, {1, 5}: 50, {}: 0} {
+		if got := stars.Average(); got != want {
+			t.Errorf("%+v: %d, want %d", stars, got, want)
+		}
+	}
+}
+
 // TestComplaints: one or two stars call for somebody to look into it, three do
 // not.
 func TestComplaints(t *testing.T) {
