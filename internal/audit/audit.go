@@ -194,18 +194,25 @@ func About(ctx context.Context, db *database.DB, person string, limit int) ([]Re
 	return records, nil
 }
 
+// separator is between IDs, in none of which it is.
+const separator = "\n"
+
 // Noted are the people about whom somebody has an entry of an action since a
 // moment, for who wants to note the same once a day and not each time.
 func Noted(ctx context.Context, db *database.DB, actor, action string, since time.Time) (map[string]bool, error) {
+	// Somebody at the front desk sees thousands in a day: one row with all of them
+	// is read in less than half the time of a row for each.
 	var people []string
-	err := db.Reader().NewSelect().Model((*row)(nil)).Column("person").
-		Where("actor = ? AND action = ? AND at >= ? AND person <> ''", actor, action, since.UnixMilli()).Scan(ctx, &people)
+	err := db.Query(ctx, &people, "SELECT STRING_AGG(person, ?) FROM audit WHERE actor = ? AND action = ? AND at >= ? AND person <> '' HAVING COUNT(*) > 0",
+		separator, actor, action, since.UnixMilli())
 	if err != nil {
 		return nil, fmt.Errorf("audit of what somebody did: %w", err)
 	}
-	noted := make(map[string]bool, len(people))
-	for _, p := range people {
-		noted[p] = true
+	noted := map[string]bool{}
+	for _, all := range people {
+		for p := range strings.SplitSeq(all, separator) {
+			noted[p] = true
+		}
 	}
 	return noted, nil
 }

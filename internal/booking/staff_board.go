@@ -77,7 +77,7 @@ func (s *service) board(ctx context.Context, p *boardView) error {
 	if err != nil {
 		return err
 	}
-	bookings, err := s.store.Board(ctx, p.Date)
+	bookings, err := s.store.BoardAtDesk(ctx, p.Date)
 	if err != nil {
 		return err
 	}
@@ -138,14 +138,16 @@ const deskEarly = 12 * time.Hour
 
 // rowsOf are bookings with their venues.
 func rowsOf(bookings []Booking, venues []Venue, names map[string]string, now time.Time) []*deskRow {
+	at := make(map[string]*Venue, len(venues))
+	for i := range venues {
+		at[venues[i].Name] = &venues[i]
+	}
 	rows := make([]*deskRow, len(bookings))
 	for i, b := range bookings {
-		at := slices.IndexFunc(venues, func(v Venue) bool { return v.Name == b.Venue })
-		if at >= 0 {
-			rows[i] = &deskRow{Booking: b, At: &venues[at]}
-		} else {
-			rows[i] = &deskRow{Booking: b, At: &Venue{Name: b.Venue, DisplayName: names[b.Venue]}}
+		if at[b.Venue] == nil {
+			at[b.Venue] = &Venue{Name: b.Venue, DisplayName: names[b.Venue]}
 		}
+		rows[i] = &deskRow{Booking: b, At: at[b.Venue]}
 		rows[i].CanCheckIn = b.CheckedInAt.IsZero() && b.Start.Sub(now) < deskEarly && CheckCheckIn(b, true, now) == nil
 	}
 	return rows

@@ -1,6 +1,8 @@
 package booking
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"embed"
@@ -318,11 +320,30 @@ func (s *Store) InSeries(ctx context.Context, reach Reach, series uuid.UUID) ([]
 }
 
 // Board are all bookings of a day, in order of time; those that were given up too.
-func (s *Store) Board(ctx context.Context, day Date) ([]Booking, error) {
+func (s *Store) Board(ctx context.Context, day Date) ([]Booking, error) { return s.board(ctx, day) }
+
+// BoardAtDesk is the Board without who made the bookings, when, and of what
+// series they are. A day has hundreds, and every column takes its time.
+func (s *Store) BoardAtDesk(ctx context.Context, day Date) ([]Booking, error) {
+	return s.board(ctx, day, "booked_by", "series", "sequence", "created_at", "updated_at")
+}
+
+func (s *Store) board(ctx context.Context, day Date, without ...string) ([]Booking, error) {
 	var rows []bookingRow
-	if err := s.db.Reader().NewSelect().Model(&rows).Where("day = ?", day.String()).Order("start_at", "venue", "place", "id").Scan(ctx); err != nil {
+	err := s.db.Reader().NewSelect().Model(&rows).ExcludeColumn(append(without, "day")...).Where("day = ?", day.String()).Scan(ctx)
+	if err != nil {
 		return nil, fmt.Errorf("listing the day: %w", err)
 	}
+	for i := range rows {
+		rows[i].Day = day.String()
+	}
+	// Engines carry all columns along when they sort.
+	slices.SortFunc(rows, func(a, b bookingRow) int {
+		if a.StartAt != b.StartAt {
+			return cmp.Compare(a.StartAt, b.StartAt)
+		}
+		return cmp.Or(cmp.Compare(a.Venue, b.Venue), cmp.Compare(a.Place, b.Place), bytes.Compare(a.ID[:], b.ID[:]))
+	})
 	return bookingsOf(rows)
 }
 

@@ -280,16 +280,16 @@ func (s *Store) Venues(ctx context.Context, now time.Time) ([]Venue, error) {
 // VenueNames are what people call the venues, retired ones too, by name.
 func (s *Store) VenueNames(ctx context.Context) (map[string]string, error) {
 	var rows []venueRow
-	if err := s.db.Reader().NewSelect().Model(&rows).Scan(ctx); err != nil {
+	if err := s.db.Query(ctx, &rows, "SELECT name, spec FROM venues"); err != nil {
 		return nil, fmt.Errorf("reading the venues: %w", err)
 	}
 	names := make(map[string]string, len(rows))
 	for _, row := range rows {
-		v, err := row.venue()
-		if err != nil {
-			return nil, err
+		var spec struct{ DisplayName string }
+		if err := json.Unmarshal([]byte(row.Spec), &spec); err != nil {
+			return nil, fmt.Errorf("venue %q in the database: %w", row.Name, err)
 		}
-		names[row.Name] = v.DisplayName
+		names[row.Name] = spec.DisplayName
 	}
 	return names, nil
 }
