@@ -17,6 +17,7 @@ import (
 	"net/url"
 	"runtime"
 	"slices"
+	"sync"
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -74,7 +75,10 @@ type DB struct {
 	writes queue
 
 	statements statements
-	path       string
+	// reads are what SQLite has parsed for Query: a *sql.Stmt by its text. They
+	// are closed with the connections.
+	reads sync.Map
+	path  string
 	// repeated is told of each transaction that is run again.
 	repeated func()
 }

@@ -40,15 +40,12 @@ func Exec(ctx context.Context, tx bun.Tx, statements ...Statement) ([]int64, err
 }
 
 // Query reads rows into dest, a pointer to a slice, outside of any transaction.
-// It is for what is read all the time: PostgreSQL parses and plans the query
+// It is for what is read all the time: the engine parses and plans the query
 // once for each connection, which takes longer than to read a row or two.
 // Parameters are bound and written ?, with none elsewhere. There must be few
 // texts, and they name their columns: a newer release may add some meanwhile.
 func (db *DB) Query(ctx context.Context, dest any, text string, args ...any) error {
-	if db.engine == Postgres {
-		text, args = number(text), append([]any{pgx.QueryExecModeCacheStatement}, args...)
-	}
-	rows, err := db.reader.DB.QueryContext(ctx, text, args...)
+	rows, err := db.query(ctx, text, args)
 	if err == nil {
 		err = db.reader.ScanRows(ctx, rows, dest)
 	}
@@ -56,6 +53,23 @@ func (db *DB) Query(ctx context.Context, dest any, text string, args ...any) err
 		db.statements.onFault(err)
 	}
 	return err
+}
+
+func (db *DB) query(ctx context.Context, text string, args []any) (*sql.Rows, error) {
+	if db.engine == Postgres {
+		return db.reader.DB.QueryContext(ctx, number(text), append([]any{pgx.QueryExecModeCacheStatement}, args...)...)
+	}
+	known, ok := db.reads.Load(text)
+	if !ok {
+		parsed, err := db.reader.DB.PrepareContext(ctx, text)
+		if err != nil {
+			return nil, err
+		}
+		if known, ok = db.reads.LoadOrStore(text, parsed); ok {
+			_ = parsed.Close() // somebody else was first
+		}
+	}
+	return known.(*sql.Stmt).QueryContext(ctx, args...)
 }
 
 // statements are what the writer of a database has parsed, by text. Only whose

@@ -269,8 +269,8 @@ type Represented struct {
 // ActsFor are the people for whom a person acts on a day, by when that began.
 func (s *Store) ActsFor(ctx context.Context, person uuid.UUID, on Date) ([]Represented, error) {
 	var rows []actingRow
-	err := s.db.Reader().NewSelect().Model(&rows).Where("actor = ? AND ended_at IS NULL AND (until = '' OR until >= ?)", person, on).
-		Order("created_at", "id").Scan(ctx)
+	err := s.db.Query(ctx, &rows, "SELECT id, represented, scopes FROM acting "+
+		"WHERE actor = ? AND ended_at IS NULL AND (until = '' OR until >= ?) ORDER BY created_at, id", person, string(on))
 	if err != nil {
 		return nil, fmt.Errorf("reading for whom somebody acts: %w", err)
 	}

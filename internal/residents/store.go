@@ -172,12 +172,17 @@ func peopleIn(ctx context.Context, db bun.IDB, which func(*bun.SelectQuery) *bun
 	if err := q.Scan(ctx); err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return nil, fmt.Errorf("reading people: %w", err)
 	}
-	people := make([]Person, len(rows))
-	ids := make([]uuid.UUID, len(rows))
+	people, ids := personsOf(rows)
+	return people, withDuties(ctx, db, people, ids)
+}
+
+// personsOf are people, and their IDs.
+func personsOf(rows []personRow) ([]Person, []uuid.UUID) {
+	people, ids := make([]Person, len(rows)), make([]uuid.UUID, len(rows))
 	for i, r := range rows {
 		people[i], ids[i] = r.person(), r.ID
 	}
-	return people, withDuties(ctx, db, people, ids)
+	return people, ids
 }
 
 func withDuties(ctx context.Context, db bun.IDB, people []Person, ids []uuid.UUID) error {
@@ -194,8 +199,14 @@ func withDuties(ctx context.Context, db bun.IDB, people []Person, ids []uuid.UUI
 	if err := q.Scan(ctx); err != nil {
 		return fmt.Errorf("reading duties: %w", err)
 	}
+	charge(people, rows)
+	return nil
+}
+
+// charge gives people their duties.
+func charge(people []Person, rows []dutyRow) {
 	if len(rows) == 0 {
-		return nil
+		return
 	}
 	duties := map[uuid.UUID]map[identity.Duty]bool{}
 	for _, r := range rows {
@@ -211,7 +222,6 @@ func withDuties(ctx context.Context, db bun.IDB, people []Person, ids []uuid.UUI
 			}
 		}
 	}
-	return nil
 }
 
 // maxTogether is how many rows are named or written in one statement at most:
@@ -229,12 +239,22 @@ func (s *Store) OfSubject(ctx context.Context, subject string) ([]Person, error)
 	if subject == "" {
 		return nil, nil
 	}
-	people, err := peopleIn(ctx, s.db.Reader(), func(q *bun.SelectQuery) *bun.SelectQuery {
-		return q.Where("subject = ?", subject).Order("name", "id")
-	})
+	// Every request of somebody who is signed in asks this.
+	var rows []personRow
+	err := s.db.Query(ctx, &rows, "SELECT id, kind, name, latin_name, phone, born_on, relation, estate, building, unit, room, subject, manifest, "+
+		"moved_away_at, erasing_at, signed_in_at, created_at, updated_at FROM people "+
+		"WHERE subject = ? AND subject <> '' AND erasing_at IS NULL ORDER BY name, id", subject)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("reading people: %w", err)
 	}
+	var duties []dutyRow
+	err = s.db.Query(ctx, &duties, "SELECT person, duty, origin, granted_by, granted_at FROM duties "+
+		"WHERE person IN (SELECT id FROM people WHERE subject = ? AND subject <> '')", subject)
+	if err != nil {
+		return nil, fmt.Errorf("reading duties: %w", err)
+	}
+	people, _ := personsOf(rows)
+	charge(people, duties)
 	return here(people), nil
 }
 

@@ -117,7 +117,11 @@ func (t text) with(args []any) string {
 	for _, part := range t.rest {
 		for i := 0; i+1 < len(args); i += 2 {
 			if args[i] == part.name {
-				b = fmt.Append(b, args[i+1])
+				if value, ok := args[i+1].(string); ok {
+					b = append(b, value...)
+				} else {
+					b = fmt.Append(b, args[i+1])
+				}
 			}
 		}
 		b = append(b, part.after...)
