@@ -208,11 +208,13 @@ func Noted(ctx context.Context, db *database.DB, actor, action string, since tim
 	if err != nil {
 		return nil, fmt.Errorf("audit of what somebody did: %w", err)
 	}
-	noted := map[string]bool{}
-	for _, all := range people {
-		for p := range strings.SplitSeq(all, separator) {
-			noted[p] = true
-		}
+	if len(people) == 0 {
+		return nil, nil
+	}
+	ids := strings.Split(people[0], separator)
+	noted := make(map[string]bool, len(ids))
+	for _, p := range ids {
+		noted[p] = true
 	}
 	return noted, nil
 }
