@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -65,13 +66,20 @@ func (h Hold) row() (holdRow, error) {
 
 // keeping keeps a hold that is new or was changed.
 func (r holdRow) keeping() database.Statement {
+	return r.insert("(service, id) DO UPDATE SET " +
+		"person = EXCLUDED.person, purse = EXCLUDED.purse, revision = EXCLUDED.revision, amount = EXCLUDED.amount, refused_revision = EXCLUDED.refused_revision, refused_available = EXCLUDED.refused_available, " +
+		"state = EXCLUDED.state, expires_at = EXCLUDED.expires_at, about = EXCLUDED.about, memo = EXCLUDED.memo, ended_at = EXCLUDED.ended_at, " +
+		"captured = EXCLUDED.captured, subsidy = EXCLUDED.subsidy, transaction_id = EXCLUDED.transaction_id")
+}
+
+// adding keeps a hold that is new, and affects no row if there is one.
+func (r holdRow) adding() database.Statement { return r.insert("DO NOTHING") }
+
+func (r holdRow) insert(onConflict string) database.Statement {
 	return database.Statement{
 		For: "keeping a hold",
 		Text: "INSERT INTO holds (service, id, person, purse, revision, amount, refused_revision, refused_available, state, expires_at, about, memo, " +
-			"created_at, ended_at, captured, subsidy, transaction_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (service, id) DO UPDATE SET " +
-			"person = EXCLUDED.person, purse = EXCLUDED.purse, revision = EXCLUDED.revision, amount = EXCLUDED.amount, refused_revision = EXCLUDED.refused_revision, refused_available = EXCLUDED.refused_available, " +
-			"state = EXCLUDED.state, expires_at = EXCLUDED.expires_at, about = EXCLUDED.about, memo = EXCLUDED.memo, ended_at = EXCLUDED.ended_at, " +
-			"captured = EXCLUDED.captured, subsidy = EXCLUDED.subsidy, transaction_id = EXCLUDED.transaction_id",
+			"created_at, ended_at, captured, subsidy, transaction_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT " + onConflict,
 		Args: []any{r.Service, r.ID, r.Person, r.Purse, r.Revision, r.Amount, r.RefusedRevision, r.RefusedAvailable, string(r.State), r.ExpiresAt, r.About, r.Memo,
 			r.CreatedAt, r.EndedAt, r.Captured, r.Subsidy, r.TransactionID},
 	}
@@ -124,6 +132,9 @@ func (s *Store) Hold(ctx context.Context, a Act, o HoldOrder) (h Hold, err error
 	if refusal := o.check(a.Now); refusal != nil {
 		return Hold{}, refusal
 	}
+	if h, err = s.holdNew(ctx, a, o); !errors.Is(err, errNotAtOnce) {
+		return h, err
+	}
 	err = s.write(ctx, func(ctx context.Context, tx bun.Tx) (*Refusal, error) {
 		before, known, err := holdIn(ctx, tx, o.Service, o.ID)
 		if err != nil {
@@ -134,7 +145,7 @@ func (s *Store) Hold(ctx context.Context, a Act, o HoldOrder) (h Hold, err error
 			if purse, err = open(ctx, tx, o.Person, a.Now); err != nil {
 				return nil, err
 			}
-			before = Hold{Service: o.Service, ID: o.ID, Person: o.Person, Purse: purse.ID, State: HoldRefused, ExpiresAt: o.ExpiresAt, Memo: o.Memo, About: o.About, CreatedAt: a.Now}
+			before = newHold(o, purse.ID, a.Now)
 		} else if before.Purse != uuid.Nil {
 			if purse, err = purseIn(ctx, tx, before.Purse); err != nil {
 				return nil, err
@@ -146,6 +157,50 @@ func (s *Store) Hold(ctx context.Context, a Act, o HoldOrder) (h Hold, err error
 			return refusal, nil
 		}
 		return refusal, keep(ctx, tx, before, after)
+	})
+	return h, err
+}
+
+// newHold is a hold that was never asked for before.
+func newHold(o HoldOrder, purse uuid.UUID, now time.Time) Hold {
+	return Hold{Service: o.Service, ID: o.ID, Person: o.Person, Purse: purse, State: HoldRefused, ExpiresAt: o.ExpiresAt, Memo: o.Memo, About: o.About, CreatedAt: now}
+}
+
+// errNotAtOnce means that a hold is not new, or that there may be too little.
+var errNotAtOnce = errors.New("the hold cannot be made at once")
+
+// holdNew is Hold for one that is new and for which there is enough, as almost
+// all are: nothing is read while others wait to write. It returns errNotAtOnce,
+// having done nothing, if it is not so.
+func (s *Store) holdNew(ctx context.Context, a Act, o HoldOrder) (h Hold, err error) {
+	if o.Revision > 1 {
+		return h, errNotAtOnce // it was asked for before
+	}
+	purse, err := s.Purse(ctx, o.Person)
+	if err != nil {
+		return h, err
+	}
+	h, changed, refusal := newHold(o, purse.ID, a.Now).revise(o, purse.Available(), a.Now)
+	if !changed || refusal != nil || purse.ID == uuid.Nil {
+		return h, errNotAtOnce
+	}
+	row, err := h.row()
+	if err != nil {
+		return h, err
+	}
+	// The purse may be nobody's any more, and have less than a moment ago.
+	holding := database.Statement{
+		For: "holding money",
+		Text: "UPDATE accounts SET held = held + ? WHERE name = ? AND balance - held >= ? " +
+			"AND EXISTS (SELECT 1 FROM purses WHERE id = ? AND person = ?)",
+		Args: []any{h.Amount, PurseAccount(purse.ID), h.Amount, purse.ID, o.Person},
+	}
+	err = s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		affected, err := database.Exec(ctx, tx, row.adding(), holding)
+		if err == nil && slices.Contains(affected, 0) {
+			err = errNotAtOnce
+		}
+		return err
 	})
 	return h, err
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/linli-io/linli/api/v1alpha1"
+	"github.com/linli-io/linli/internal/database"
 )
 
 // errBusy refuses to change an order while the purse is asked about it.
@@ -95,6 +96,26 @@ func (s *Store) Answered(ctx context.Context, id uuid.UUID, revision int, held b
 		o.Next = nil
 		return nil
 	})
+}
+
+// placed is Answered for a new order for which the money is held, as almost all
+// are: without reading it again. It is false, and nothing is done, if the order
+// is not as it was any more.
+func (s *Store) placed(ctx context.Context, o Order, now time.Time) (placed Order, done bool, err error) {
+	err = s.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		affected, err := database.Exec(ctx, tx, database.Statement{
+			For:  "noting that an order was placed",
+			Text: "UPDATE orders SET state = ?, money = ?, next = NULL, tried_at = ?, updated_at = ? WHERE id = ? AND revision = ? AND state = ? AND money = ?",
+			Args: []any{string(StatePlaced), string(MoneyHeld), now.Unix(), now.Unix(), o.ID, o.Revision, string(StatePlacing), string(MoneyHolding)},
+		})
+		done = err == nil && affected[0] == 1
+		return err
+	})
+	if err != nil || !done {
+		return o, false, err
+	}
+	o.Content, o.Next, o.State, o.Money, o.UpdatedAt = *o.Next, nil, StatePlaced, MoneyHeld, time.Unix(now.Unix(), 0)
+	return o, true, nil
 }
 
 // Cancel cancels an order and gives its portions back. Residents can until the

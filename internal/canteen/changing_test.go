@@ -161,25 +161,27 @@ func TestTierOfTheDay(t *testing.T) {
 	})
 }
 
-// TestMenuChangedMeanwhile: what was read beside the writers is read again if
-// the menu was changed since.
+// TestMenuChangedMeanwhile: nothing is ordered from a menu that was read beside
+// the writers and changed since; it is read again.
 func TestMenuChangedMeanwhile(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w world) {
 		ctx := t.Context()
-		seen, err := offeringIn(ctx, w.db.Reader(), lunch(t))
+		seen, err := w.offering(ctx, lunch(t))
 		if err != nil {
 			t.Fatal(err)
 		}
+		want := w.wanted(t, "wang", PayCounter, 1, 0)
+		want.Key = "k"
 		must[Menu](t)(w.PutMenu(ctx, w.cook(t, sunday), Plan{Sitting: lunch(t), Version: 1, Published: true, Items: []PlanItem{{Dish: w.pork.ID, Price: 1600, Stock: 5}}}))
 		err = w.db.Write(ctx, func(ctx context.Context, tx bun.Tx) error {
-			now, err := seen.now(ctx, tx)
-			if item, ok := now.menu.Item(w.pork.ID); !ok || item.Price != 1600 {
-				t.Errorf("ordered from the menu that was: %+v", now.menu)
-			}
+			_, err := place(ctx, tx, want, seen, "digest")
 			return err
 		})
-		if err != nil {
-			t.Error(err)
+		if !errors.Is(err, errMenuChanged) || w.left(t) != 5 {
+			t.Errorf("ordered from the menu that was: %v, %d left", err, w.left(t))
+		}
+		if o := w.mustPlace(t, want); o.Total != 1600 || w.left(t) != 4 {
+			t.Errorf("ordered for %d, %d left", o.Total, w.left(t))
 		}
 	})
 }

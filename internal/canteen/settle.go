@@ -2,6 +2,7 @@ package canteen
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -143,7 +144,7 @@ func (s *service) step(ctx context.Context, o Order) (Order, error) {
 		}
 		return s.store.Settled(ctx, o.ID, o.Money, MoneyReleased, Posted{}, now)
 	case MoneySale:
-		on, err := s.till.sale(ctx, o, s.memo(ctx, o))
+		on, err := s.till.sale(ctx, o, s.memo(s.canteenOf(ctx, o), o))
 		if err != nil {
 			return o, err
 		}
@@ -160,11 +161,18 @@ func (s *service) step(ctx context.Context, o Order) (Order, error) {
 
 // hold asks the purse about what an order shall be.
 func (s *service) hold(ctx context.Context, o Order) (Order, bool, error) {
-	held, err := s.till.hold(ctx, o, s.memo(ctx, o), s.holdUntil(ctx, o))
+	at := s.canteenOf(ctx, o)
+	held, err := s.till.hold(ctx, o, s.memo(at, o), s.holdUntil(at, o))
 	if err != nil {
 		return o, false, err
 	}
-	o, err = s.store.Answered(ctx, o.ID, o.Revision, held, s.clock.Now())
+	now := s.clock.Now()
+	if held && o.State == StatePlacing {
+		if placed, done, err := s.store.placed(ctx, o, now); err != nil || done {
+			return placed, held, err
+		}
+	}
+	o, err = s.store.Answered(ctx, o.ID, o.Revision, held, now)
 	return o, held, err
 }
 
@@ -176,7 +184,7 @@ func (s *service) refund(ctx context.Context, o Order) (Money, Posted, error) {
 	var paid, back civil.Date
 	var err error
 	if !o.PaidAt.IsZero() {
-		paid, err = s.till.sale(ctx, o, s.memo(ctx, o))
+		paid, err = s.till.sale(ctx, o, s.memo(s.canteenOf(ctx, o), o))
 	} else {
 		of, to = "holds", "Purse"
 		paid, taken, err = s.till.capture(ctx, o)
@@ -197,27 +205,30 @@ func (s *service) dayOf(posted civil.Date) civil.Date {
 	return posted
 }
 
-// holdUntil is until when the money of an order stays held at most.
-func (s *service) holdUntil(ctx context.Context, o Order) time.Time {
+// canteenOf is the canteen of an order; the zero value if it cannot be read.
+func (s *service) canteenOf(ctx context.Context, o Order) Canteen {
+	c, err := s.store.Canteen(ctx, o.Canteen)
+	if err != nil && !errors.Is(err, ErrNotFound) && ctx.Err() == nil {
+		// What a statement says is no reason not to settle.
+		s.log.WarnContext(ctx, "the canteen of an order could not be read", "error", err.Error())
+	}
+	return c
+}
+
+// holdUntil is until when the money of an order at a canteen stays held at most.
+func (s *service) holdUntil(at Canteen, o Order) time.Time {
 	end := o.Day.AddDays(1).Noon(s.location())
-	if c, err := s.store.Canteen(ctx, o.Canteen); err == nil {
-		if meal, ok := c.Meal(o.Meal); ok {
-			end = TimesOf(meal, o.Day, s.location()).To
-		}
+	if meal, ok := at.Meal(o.Meal); ok {
+		end = TimesOf(meal, o.Day, s.location()).To
 	}
 	return end.Add(holdFor)
 }
 
-// memo is what statements call an order, by language.
-func (s *service) memo(ctx context.Context, o Order) map[string]string {
-	meal, err := mealName(ctx, s.store.db.Reader(), o.Sitting)
-	if err != nil && ctx.Err() == nil {
-		// What a statement says is no reason not to settle.
-		s.log.WarnContext(ctx, "the name of a meal could not be read", "error", err.Error())
-	}
+// memo is what statements call an order at a canteen, by language.
+func (s *service) memo(at Canteen, o Order) map[string]string {
 	memo := map[string]string{}
 	for lang, v := range s.words() {
-		memo[string(lang)] = v.T("canteen.memo", "Day", v.Date(o.Day.Noon(s.location())), "Meal", meal)
+		memo[string(lang)] = v.T("canteen.memo", "Day", v.Date(o.Day.Noon(s.location())), "Meal", at.mealName(o.Meal))
 	}
 	return memo
 }

@@ -177,7 +177,7 @@ func placeFor(ctx context.Context, tx bun.Tx, standing Standing, c Canteen, m Me
 	if refusal := Check(c, m, w.Content, false, w.Now, w.Location); refusal != nil {
 		return o, outcomeOfRule(refusal.Rule), nil
 	}
-	o, err = place(ctx, tx, w, offering{c, m})
+	o, err = place(ctx, tx, w, offering{c, m}, "")
 	return o, OutcomeOrdered, err
 }
 

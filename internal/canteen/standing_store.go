@@ -14,6 +14,7 @@ import (
 	"github.com/linli-io/linli/api/v1alpha1"
 	"github.com/linli-io/linli/internal/audit"
 	"github.com/linli-io/linli/internal/civil"
+	"github.com/linli-io/linli/internal/database"
 )
 
 type standingRow struct {
@@ -257,10 +258,11 @@ func (s *Store) AddStanding(ctx context.Context, w StandingWanted) (o Standing, 
 			o, err = standingIn(ctx, tx, known)
 			return err
 		}
-		if o, err = addStanding(ctx, tx, w); err != nil {
+		if o, err = addStanding(ctx, tx, w); err != nil || w.Key == "" {
 			return err
 		}
-		return keepKey(ctx, tx, who, w.Key, digest, o.ID, w.Now)
+		_, err = database.Exec(ctx, tx, keepingKey(who, w.Key, digest, o.ID, w.Now))
+		return err
 	})
 	return o, err
 }

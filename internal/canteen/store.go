@@ -129,7 +129,15 @@ func (s *Store) canteens(ctx context.Context, retired bool) ([]Canteen, error) {
 // Canteen is the canteen of that name, also if it takes no orders any more, or
 // ErrNotFound.
 func (s *Store) Canteen(ctx context.Context, name string) (Canteen, error) {
-	return canteenIn(ctx, s.db.Reader(), name)
+	var rows []canteenRow
+	err := s.db.Query(ctx, &rows, "SELECT name, position, spec, retired_at, version FROM canteens WHERE name = ?", name)
+	if err != nil {
+		return Canteen{}, fmt.Errorf("reading canteen %q: %w", name, err)
+	}
+	if len(rows) == 0 {
+		return Canteen{}, ErrNotFound
+	}
+	return rows[0].canteen()
 }
 
 func canteenIn(ctx context.Context, db bun.IDB, name string) (Canteen, error) {
@@ -221,8 +229,7 @@ type memberRow struct {
 // CategoriesOf are the names of the categories that a person belongs to.
 func (s *Store) CategoriesOf(ctx context.Context, person string) ([]string, error) {
 	var names []string
-	err := s.db.Reader().NewSelect().Model((*memberRow)(nil)).Column("category").Where("person = ?", person).Order("category").Scan(ctx, &names)
-	if err != nil {
+	if err := s.db.Query(ctx, &names, "SELECT category FROM category_members WHERE person = ? ORDER BY category", person); err != nil {
 		return nil, fmt.Errorf("reading a person's categories: %w", err)
 	}
 	return names, nil
