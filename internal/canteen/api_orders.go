@@ -10,6 +10,7 @@ import (
 
 	"github.com/linli-io/linli/api/v1alpha1"
 	"github.com/linli-io/linli/internal/host"
+	"github.com/linli-io/linli/internal/identity"
 )
 
 func (s *service) orderOperations(a *host.API) {
@@ -154,13 +155,9 @@ func (s *service) placeOrder(ctx context.Context, in *placeOrderInput) (*orderOu
 	if err != nil {
 		return nil, err
 	}
-	payer := person.ID
-	if in.Body.Payer != "" {
-		p, err := s.member(ctx, in.Body.Payer)
-		if err != nil {
-			return nil, err
-		}
-		payer = p.ID
+	payer, err := payerOf(ctx, in.Body.Payer, person)
+	if err != nil {
+		return nil, err
 	}
 	w, err := s.order(ctx, Wanted{
 		Sitting: sitting, Content: in.Body.content(), Payment: in.Body.Payment, Payer: payer, Key: in.IdempotencyKey,
@@ -169,6 +166,20 @@ func (s *service) placeOrder(ctx context.Context, in *placeOrderInput) (*orderOu
 		return nil, err
 	}
 	return s.orderOut(s.place(ctx, w))
+}
+
+// payerOf is whose purse pays for what somebody eats: the one that is asked for,
+// if it is the eater's or the caller's, or else the eater's. To order for others
+// is not to have one of them pay for another.
+func payerOf(ctx context.Context, asked string, eater identity.Person) (string, error) {
+	caller, _ := identity.FromContext(ctx)
+	switch asked {
+	case "", eater.ID:
+		return eater.ID, nil
+	case caller.ID:
+		return caller.ID, nil
+	}
+	return "", errNotYours
 }
 
 type listOrdersInput struct {

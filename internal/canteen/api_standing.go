@@ -193,14 +193,9 @@ func (s *service) makeStanding(ctx context.Context, in *makeStandingInput) (*sta
 	if err != nil {
 		return nil, err
 	}
-	caller, _ := identity.FromContext(ctx)
 	if terms.Payment = in.Body.Payment; terms.Payment == PayPurse {
-		terms.Payer = person.ID
-		if in.Body.Payer != "" && in.Body.Payer != person.ID {
-			if in.Body.Payer != caller.ID {
-				return nil, errNotYours
-			}
-			terms.Payer = caller.ID
+		if terms.Payer, err = payerOf(ctx, in.Body.Payer, person); err != nil {
+			return nil, err
 		}
 	}
 	wrong, err := s.checkStanding(ctx, terms, person.ID)
@@ -210,6 +205,7 @@ func (s *service) makeStanding(ctx context.Context, in *makeStandingInput) (*sta
 	if len(wrong) > 0 {
 		return nil, standingProblem(wrong)
 	}
+	caller, _ := identity.FromContext(ctx)
 	o, err := s.store.AddStanding(ctx, StandingWanted{
 		StandingTerms: terms, Eater: person.ID, OrderedBy: caller.ID, Key: in.IdempotencyKey, Now: s.clock.Now(),
 	})
