@@ -306,9 +306,10 @@ func TestJourney(t *testing.T) {
 	zhou.page(staffPeoplePath+"?query=桂花", "没有找到")
 	li.page(actingPath, "还没有")
 	for name, b := range map[string]browser{"here": mother, "elsewhere": elsewhere} {
-		if _, location, _ := b.do("GET", homePath, "", nil); !strings.HasPrefix(location, identity.SignInPath) {
-			t.Errorf("who has left is sent %s to %q", name, location)
-		}
+		await(t, "who has left is signed out "+name, func() bool {
+			_, location, _ := b.do("GET", homePath, "", nil)
+			return strings.HasPrefix(location, identity.SignInPath)
+		})
 	}
 }
 
