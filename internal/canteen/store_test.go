@@ -322,6 +322,34 @@ func TestOnceUnderAKey(t *testing.T) {
 		if _, _, err := w.Place(t.Context(), want); !errors.Is(err, ErrKeyReused) {
 			t.Errorf("another order under the key: %v", err)
 		}
+		// Also where nothing else stands in the way of a second one.
+		want.Lines = w.lines(1, 0)
+		must[Order](t)(w.Cancel(t.Context(), Act{Reach: Reach{Actor: "wang", Persons: []string{"wang"}}, ID: first.ID, Now: moment(t, sunday), Location: shanghai}))
+		again, replayed, err = w.Place(t.Context(), want)
+		if err != nil || !replayed || again.ID != first.ID || again.State != StateCancelled || w.left(t) != 5 {
+			t.Errorf("after it was cancelled: %+v, %v, %v, %d left", again, replayed, err, w.left(t))
+		}
+	})
+}
+
+// TestAnsweredLate: an order whose money was refused stays so, whoever comes to
+// say later that it is held, and one that was placed is not placed again.
+func TestAnsweredLate(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w world) {
+		now := moment(t, sunday)
+		for _, held := range []bool{false, true} {
+			o := w.mustPlace(t, w.wanted(t, "wang", PayPurse, 1, 0))
+			answered := must[Order](t)(w.Answered(t.Context(), o.ID, o.Revision, held, now))
+			if _, done, err := w.placed(t.Context(), o, now.Add(time.Hour)); done || err != nil {
+				t.Errorf("held %v: placed again, %v", held, err)
+			}
+			if is := must[Order](t)(orderIn(t.Context(), w.db.Reader(), o.ID)); is.State != answered.State || is.Money != answered.Money || !is.UpdatedAt.Equal(answered.UpdatedAt) {
+				t.Errorf("held %v: %+v, was %+v", held, is, answered)
+			}
+		}
+		if w.left(t) != 4 {
+			t.Errorf("%d left", w.left(t))
+		}
 	})
 }
 
