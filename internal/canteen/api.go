@@ -97,9 +97,6 @@ func (s *service) problem(ctx context.Context, err error) error {
 	case errors.Is(err, ErrInUse):
 		return host.NewProblem(http.StatusConflict, ruleInUse, "Portions of it were ordered. Cancel these orders first, or leave as many as were ordered.")
 	case errors.Is(err, errUnchecked):
-		if ctx.Err() == nil {
-			s.log.WarnContext(ctx, "subsidies were not held against the ledger", "error", err.Error())
-		}
 		return host.NewProblem(http.StatusServiceUnavailable, ruleUnchecked, "The ledger does not answer at the moment, so that the months cannot be held against it. Ask again in a minute.")
 	case errors.Is(err, errNoAnswer):
 		if ctx.Err() == nil {

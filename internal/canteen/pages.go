@@ -78,7 +78,6 @@ func (s *service) fail(w http.ResponseWriter, r *http.Request, err error) {
 		s.pages.Error(w, r, http.StatusBadRequest)
 		return
 	case errors.Is(err, errUnchecked):
-		s.log.WarnContext(r.Context(), "subsidies were not held against the ledger", "error", err.Error())
 		s.pages.Error(w, r, http.StatusServiceUnavailable)
 		return
 	}

@@ -172,27 +172,30 @@ func peopleIn(ctx context.Context, db bun.IDB, which func(*bun.SelectQuery) *bun
 	if err := q.Scan(ctx); err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return nil, fmt.Errorf("reading people: %w", err)
 	}
-	people, ids := personsOf(rows)
-	return people, withDuties(ctx, db, people, ids)
+	people := personsOf(rows)
+	return people, withDuties(ctx, db, people)
 }
 
-// personsOf are people, and their IDs.
-func personsOf(rows []personRow) ([]Person, []uuid.UUID) {
-	people, ids := make([]Person, len(rows)), make([]uuid.UUID, len(rows))
+func personsOf(rows []personRow) []Person {
+	people := make([]Person, len(rows))
 	for i, r := range rows {
-		people[i], ids[i] = r.person(), r.ID
+		people[i] = r.person()
 	}
-	return people, ids
+	return people
 }
 
-func withDuties(ctx context.Context, db bun.IDB, people []Person, ids []uuid.UUID) error {
+func withDuties(ctx context.Context, db bun.IDB, people []Person) error {
+	if len(people) == 0 {
+		return nil
+	}
 	// A list of more than maxTogether is of residents at large: there the few
 	// who are charged with a duty are quicker found among all.
 	var rows []dutyRow
 	q := db.NewSelect().Model(&rows)
-	if len(ids) <= maxTogether {
-		if len(ids) == 0 {
-			return nil
+	if len(people) <= maxTogether {
+		ids := make([]uuid.UUID, len(people))
+		for i, p := range people {
+			ids[i] = p.ID
 		}
 		q = q.Where("person IN (?)", bun.List(ids))
 	}
@@ -253,7 +256,7 @@ func (s *Store) OfSubject(ctx context.Context, subject string) ([]Person, error)
 	if err != nil {
 		return nil, fmt.Errorf("reading duties: %w", err)
 	}
-	people, _ := personsOf(rows)
+	people := personsOf(rows)
 	charge(people, duties)
 	return here(people), nil
 }
